@@ -1,0 +1,91 @@
+"""The words the rules speak in: states, kinds and the few constants of the contract.
+
+No behaviour lives here; a rule is a function in the module named after it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+DEFAULT_MAX_CHILDREN = 3
+DEFAULT_TARGET_LEAVES = 10
+DEFAULT_BASE_COUNT = 3
+BIRTH_ELO = 1000.0
+
+PARK_AFTER_FAILURES = 3
+"""Failed jobs of one parent (or of a run's base step) after which it waits for a person."""
+
+
+class RunStatus(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    ARCHIVED = "archived"
+
+
+class Policy(StrEnum):
+    RIGHT_TO_LEFT = "right_to_left"
+
+
+class CandidateStatus(StrEnum):
+    ACTIVE = "active"
+    REJECTED = "rejected"
+
+
+class JobStatus(StrEnum):
+    PENDING = "pending"
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+IN_FLIGHT = (JobStatus.PENDING, JobStatus.SUBMITTED, JobStatus.RUNNING)
+"""The states in which a job holds a place at its parent."""
+
+
+class GateKind(StrEnum):
+    MANUAL = "manual"
+    AUTO = "auto"
+    PROVISIONAL = "provisional"
+
+
+class GateState(StrEnum):
+    BLOCKED = "blocked"
+    GENERATING = "generating"
+    AWAITING = "awaiting approval"
+    APPROVED = "approved"
+
+
+class BackendKind(StrEnum):
+    COMFYUI = "comfyui"
+
+
+class Health(StrEnum):
+    UNKNOWN = "unknown"
+    OK = "ok"
+    LOST = "lost"
+    FAULTY = "faulty"
+
+
+class ActKind(StrEnum):
+    """What a person can do while judging; each is one entry of that person's log."""
+
+    VOTE = "vote"
+    TIE = "tie"
+    SKIP = "skip"
+    KILL = "kill"
+    KILL_BOTH = "kill_both"
+    WALK = "walk"
+    UNDO = "undo"
+    REDO = "redo"
+
+
+class WalkAnswer(StrEnum):
+    """Answers to "where did it go wrong?", in pipeline direction."""
+
+    ALREADY_WRONG = "already_wrong"
+    THIS_STEP = "this_step"
+    STILL_FINE = "still_fine"
+    DONT_KNOW = "dont_know"

@@ -1,0 +1,350 @@
+"""The database as a machine: opening, the two doors, and who may write when.
+
+`transaction()` and `snapshot()` are the only places that commit. On SQLite all writers of a
+process pass one first-come-first-served turnstile and read-only connections serve everyone else;
+on PostgreSQL the server does both. Nothing here knows a feature.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, overload
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.sql.selectable import TypedReturnsRows
+
+from shortlist import logs
+from shortlist.errors import ConfigFault, Unavailable
+
+T = TypeVar("T")
+Columns = TypeVarTuple("Columns")
+Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
+
+SAFE_SQLITE: Final = (3, 51, 3)
+"""Before it a checkpoint racing a write could corrupt the file (sqlite.org, "WAL-reset bug")."""
+
+TREE_LOCK: Final = 7_201
+JOURNAL_LOCK: Final = 7_202
+RETRIES: Final = 3
+READERS: Final = 8
+BUSY_MS: Final = 10_000
+
+log = logs.get("store")
+_open_here: ContextVar[bool] = ContextVar("transaction_open", default=False)
+
+
+def sqlite_module() -> ModuleType:
+    """The newest SQLite there is: the wheel's where it has one, else the interpreter's own."""
+    try:
+        return import_module("pysqlite3.dbapi2")
+    except ImportError:
+        return import_module("sqlite3")
+
+
+class Turnstile:
+    """A lock passed on in order of arrival; a plain lock lets one thread starve for seconds."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._held = False
+        self._waiting: deque[threading.Event] = deque()
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        turn.wait()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._held = False
+
+
+class Tx:
+    """One open transaction: statements in, rows out, and what to do once it has committed."""
+
+    __slots__ = ("_after", "_connection", "postgresql")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._after: list[Callable[[], None]] = []
+        self.postgresql = connection.dialect.name == "postgresql"
+
+    @overload
+    def execute(
+        self, statement: TypedReturnsRows[*Columns], parameters: Parameters | None = None
+    ) -> CursorResult[*Columns]: ...
+
+    @overload
+    def execute(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[*tuple[Any, ...]]: ...
+
+    def execute(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Runs one statement; a typed `select` gives typed rows."""
+        return self._connection.execute(statement, parameters)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Runs `callback` once the commit stands, in the committing thread; it may fail freely."""
+        self._after.append(callback)
+
+    def lock_tree(self) -> None:
+        """Lets one transaction at a time change who may be a parent.
+
+        Claims, kills, results and gates take it first, so that a decision and a kill have an
+        order. SQLite's single writer already gives one.
+        """
+        if self.postgresql:
+            self._connection.execute(_LOCK, {"key": TREE_LOCK})
+
+    def lock_journal(self) -> None:
+        """Makes event numbers grow in commit order; taken last, held until the commit."""
+        if self.postgresql:
+            self._connection.execute(_LOCK, {"key": JOURNAL_LOCK})
+
+    def committed(self) -> None:
+        for callback in self._after:
+            try:
+                callback()
+            except Exception:  # a wake-up that fails costs a poll, never the commit
+                log.warning("after_commit_failed", exc_info=True)
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+
+
+class Database:
+    """One database, SQLite file or PostgreSQL server, behind two doors."""
+
+    def __init__(self, url: URL, *, writer: Engine, reader: Engine) -> None:
+        self.url = url
+        self._writer = writer
+        self._reader = reader
+        self.sqlite = url.get_backend_name() == "sqlite"
+        self._turn = Turnstile() if self.sqlite else nullcontext()
+
+    @classmethod
+    def open(cls, location: str) -> Database:
+        """Opens a SQLAlchemy URL or a plain SQLite path; creates the SQLite file when missing.
+
+        Raises `ConfigFault` for a URL of another kind or a path that can't be opened.
+        """
+        url = database_url(location)
+        if url.get_backend_name() == "sqlite":
+            return cls(url, writer=_sqlite_writer(url), reader=_sqlite_reader(url))
+        engine = _postgresql(url)
+        return cls(url, writer=engine, reader=engine)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """A read-write transaction: commits when the block ends, rolls back when it raises."""
+        if _open_here.get():
+            raise RuntimeError("a transaction is already open in this thread")
+        token = _open_here.set(True)
+        try:
+            with _translated(), self._turn, self._writer.begin() as connection:
+                tx = Tx(connection)
+                yield tx
+        finally:
+            _open_here.reset(token)
+        tx.committed()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Tx]:
+        """A read-only view of one moment."""
+        with _translated(), self._reader.connect() as connection:
+            if self.sqlite:
+                yield Tx(connection)
+                return
+            with connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            ).begin():
+                yield Tx(connection)
+
+    def run(self, act: Callable[[Tx], T]) -> T:
+        """`act` in a transaction of its own, again (3 times at most) when PostgreSQL says so."""
+        for attempt in range(RETRIES):
+            try:
+                with self.transaction() as tx:
+                    return act(tx)
+            except DBAPIError as error:
+                if attempt + 1 == RETRIES or not _may_retry(error):
+                    raise
+                log.info("transaction_retried", attempt=attempt + 1)
+                time.sleep(0.01 * (attempt + 1))
+        raise AssertionError("unreachable")
+
+    def checkpoint(self) -> None:
+        """Moves the write-ahead log into the file now, while nobody waits."""
+        if not self.sqlite:
+            return
+        with self._turn, self._writer.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def database_url(location: str) -> URL:
+    """`location` as a URL; a value without a scheme is the path of a SQLite file."""
+    if "://" not in location:
+        return URL.create("sqlite", database=str(Path(location).expanduser()))
+    try:
+        url = make_url(location)
+    except ArgumentError as error:
+        raise ConfigFault(
+            "The database URL can't be read; write sqlite:///path or postgresql://user@host/name."
+        ) from error
+    if url.get_backend_name() == "sqlite":
+        return url
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    raise ConfigFault(
+        f"Databases of kind {url.get_backend_name()} are not supported; use SQLite or PostgreSQL."
+    )
+
+
+def _sqlite_writer(url: URL) -> Engine:
+    path = Path(url.database or "")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigFault(f"The folder {path.parent} can't be made: {error.strerror}.") from error
+    engine = create_engine(
+        url,
+        module=sqlite_module(),
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: object, _: object) -> None:
+        cursor = _configure(connection)
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "mmap_size = 0",
+            "cache_size = -65536",
+            "wal_autocheckpoint = 4000",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _sqlite_reader(url: URL) -> Engine:
+    read_only = url.set(
+        database=f"file:{Path(url.database or '').absolute().as_posix()}",
+        query={"mode": "ro", "uri": "true"},
+    )
+    engine = create_engine(
+        read_only,
+        module=sqlite_module(),
+        poolclass=QueuePool,
+        pool_size=READERS,
+        max_overflow=READERS,
+        connect_args={"check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: object, _: object) -> None:
+        _configure(connection).execute("PRAGMA cache_size = -16384")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _configure(connection: object) -> _Cursor:
+    """Takes BEGIN out of the driver's hands: left to it, reads before the first write are stale."""
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    cursor: _Cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    return cursor
+
+
+class _Cursor(Protocol):
+    """The one method of a DB-API cursor used here, for the type checker."""
+
+    def execute(self, statement: str) -> object: ...
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        return create_engine(
+            url,
+            pool_size=READERS,
+            max_overflow=READERS,
+            pool_pre_ping=True,
+            connect_args={
+                "options": "-c idle_in_transaction_session_timeout=60s -c statement_timeout=30s"
+            },
+        )
+    except ImportError as error:
+        raise ConfigFault(
+            "PostgreSQL needs its driver; install it with: pip install 'shortlist[postgres]'."
+        ) from error
+
+
+def _may_retry(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in {"40001", "40P01"}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Tells a full disk, a locked file and a lost server in words, at the border."""
+    try:
+        yield
+    except OperationalError as error:
+        if _may_retry(error):
+            raise
+        raise _told(error) from error
+
+
+def _told(error: OperationalError) -> Unavailable:
+    reason = str(error.orig).lower()
+    if "full" in reason or "no space" in reason:
+        return Unavailable("The disk is full; make room and try again. Nothing was changed.")
+    if "locked" in reason or "busy" in reason:
+        return Unavailable("Another program holds the database; try again in a moment.")
+    if "unable to open" in reason:
+        return Unavailable("The database file can't be opened; check the folder's permissions.")
+    return Unavailable(
+        "The database did not answer; check that it runs and can be reached, then try again."
+    )

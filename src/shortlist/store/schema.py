@@ -1,0 +1,374 @@
+"""The tables: every entity of the contract, its constraints, and its indexes.
+
+Each index names the query it serves. No relationships: nothing loads by itself. Denormalised
+columns say who keeps them right.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shortlist.domain.model import (
+    ActKind,
+    BackendKind,
+    CandidateStatus,
+    GateKind,
+    Health,
+    JobStatus,
+    Policy,
+    RunStatus,
+)
+from shortlist.store.types import PathText, UtcDateTime, enum_of
+
+OPEN_PARENT: Final = (
+    "candidate.status = 'active' AND candidate.rejected_ancestors = 0 AND candidate.advances "
+    "AND candidate.failures < 3 "
+    "AND candidate.child_count + candidate.reserved < candidate.child_limit"
+)
+"""The part of spec section 2 rule 1 that one row knows. The partial index below and the query of
+`services/selection.py` must use these very words, or the planner can't match them."""
+
+LIVE: Final = "candidate.status = 'active' AND candidate.rejected_ancestors = 0"
+"""A candidate that may be shown, rated and counted as finished."""
+
+IN_FLIGHT: Final = "job.status IN ('pending', 'submitted', 'running')"
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Pipeline(Base):
+    """One version of a template. Editing makes a new row; runs keep the one they were made with."""
+
+    __tablename__ = "pipeline"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]
+    description: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class PipelineStep(Base):
+    __tablename__ = "pipeline_step"
+    __table_args__ = (
+        UniqueConstraint("pipeline_id", "order"),
+        CheckConstraint('"order" >= 1', name="order_from_1"),
+        CheckConstraint("max_children >= 1", name="max_children_positive"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pipeline_id: Mapped[int] = mapped_column(ForeignKey("pipeline.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(Text)
+    order: Mapped[int]
+    comfy_workflow_json: Mapped[str] = mapped_column(Text)
+    bindings: Mapped[dict[str, object]] = mapped_column(JSON)
+    max_children: Mapped[int | None]
+    gate: Mapped[GateKind] = mapped_column(enum_of(GateKind))
+    default_top_k: Mapped[int | None]
+
+
+class PipelineRun(Base):
+    __tablename__ = "pipeline_run"
+    __table_args__ = (
+        CheckConstraint("max_children >= 1", name="max_children_positive"),
+        CheckConstraint("target_leaves >= 1", name="target_leaves_positive"),
+        CheckConstraint("base_count >= 1", name="base_count_positive"),
+        # the next job: active runs, highest priority first
+        Index(None, "status", "priority"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pipeline_id: Mapped[int] = mapped_column(ForeignKey("pipeline.id"))
+    name: Mapped[str] = mapped_column(Text)
+    prompt: Mapped[str] = mapped_column(Text)
+    negative_prompt: Mapped[str] = mapped_column(Text)
+    parameters: Mapped[dict[str, object]] = mapped_column(JSON)
+    max_children: Mapped[int]
+    target_leaves: Mapped[int]
+    base_count: Mapped[int]
+    policy: Mapped[Policy] = mapped_column(enum_of(Policy))
+    priority: Mapped[int]
+    status: Mapped[RunStatus] = mapped_column(enum_of(RunStatus))
+    last_order: Mapped[int]  # the highest step order of its pipeline, set at creation
+    gated: Mapped[bool]  # any step after the first has a gate other than auto, set at creation
+    base_failures: Mapped[int]  # failed base jobs since a person last retried
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class PipelineRunStep(Base):
+    """The gate of one step in one run, and what holds that step there."""
+
+    __tablename__ = "pipeline_run_step"
+    __table_args__ = (
+        UniqueConstraint("pipeline_run_id", "pipeline_step_id"),
+        CheckConstraint("top_k_count >= 1", name="top_k_count_positive"),
+        # the next job: steps that wait for a person after a refusal; nearly always empty
+        Index(
+            "ix_pipeline_run_step_held",
+            "pipeline_run_id",
+            "step_order",
+            sqlite_where=text("held_reason IS NOT NULL"),
+            postgresql_where=text("held_reason IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pipeline_run_id: Mapped[int] = mapped_column(ForeignKey("pipeline_run.id", ondelete="CASCADE"))
+    pipeline_step_id: Mapped[int] = mapped_column(ForeignKey("pipeline_step.id"))
+    step_order: Mapped[int]
+    approved: Mapped[bool]
+    approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    approved_by: Mapped[str | None] = mapped_column(Text)
+    top_k_count: Mapped[int | None]
+    held_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class ImageCandidate(Base):
+    """One image, one node of a tree.
+
+    `path` lists the ancestors, `/` for a base image and `/7/31/` for a child of 31, so that the
+    branch below X is the range that begins with X's path, X's id and a slash.
+    `rejected_ancestors` counts the rejected of them, so that undoing one kill of two leaves the
+    other's branch dead. `reserved` counts jobs in flight from this parent, `failures` those that
+    failed since the last retry. `child_limit` is N for this parent: 0 at the last step. `advances` is the gate's word.
+    """
+
+    __tablename__ = "candidate"
+    __table_args__ = (
+        UniqueConstraint("job_id", "output_index"),
+        CheckConstraint("child_count >= 0", name="child_count_natural"),
+        CheckConstraint("reserved >= 0", name="reserved_natural"),
+        CheckConstraint("rejected_ancestors >= 0", name="rejected_ancestors_natural"),
+        # the next job: open parents of a column
+        Index(
+            "ix_candidate_open",
+            "pipeline_run_id",
+            "step_order",
+            "id",
+            sqlite_where=text(OPEN_PARENT),
+            postgresql_where=text(OPEN_PARENT),
+        ),
+        # ranking of a step: top K, the deck's neighbours, finished leaves
+        Index(
+            "ix_candidate_ranking",
+            "pipeline_run_id",
+            "step_order",
+            text("elo_score DESC"),
+            text("vote_count DESC"),
+            "id",
+            sqlite_where=text(LIVE),
+            postgresql_where=text(LIVE),
+        ),
+        # a branch: kill, undo, jobs below a candidate; siblings have equal paths
+        Index(None, "path"),
+        # the board: all rows of a run
+        Index(None, "pipeline_run_id", "id"),
+        # the sweep of image files, and an image asked for by its content
+        Index(None, "content_hash"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pipeline_run_id: Mapped[int] = mapped_column(ForeignKey("pipeline_run.id"))
+    pipeline_step_id: Mapped[int] = mapped_column(ForeignKey("pipeline_step.id"))
+    step_order: Mapped[int]
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("candidate.id"))
+    path: Mapped[str] = mapped_column(PathText)
+    status: Mapped[CandidateStatus] = mapped_column(enum_of(CandidateStatus))
+    rejected_ancestors: Mapped[int]
+    elo_score: Mapped[float] = mapped_column(Float(53))
+    vote_count: Mapped[int]
+    child_count: Mapped[int]
+    reserved: Mapped[int]
+    child_limit: Mapped[int]
+    failures: Mapped[int]
+    advances: Mapped[bool]
+    image_path: Mapped[str] = mapped_column(Text)
+    content_hash: Mapped[str] = mapped_column(Text)
+    media_type: Mapped[str] = mapped_column(Text)
+    width: Mapped[int]
+    height: Mapped[int]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    thumbhash: Mapped[str] = mapped_column(Text)  # base64
+    regions: Mapped[list[object]] = mapped_column(JSON)  # boxes its step changed, fractions
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
+    output_index: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Job(Base):
+    """One unit of GPU work. `prompt_id` is committed before the backend hears of it."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        UniqueConstraint("prompt_id"),
+        # what a backend is doing, what a branch has in flight, what must be recalled
+        Index(
+            "ix_job_in_flight",
+            "backend_id",
+            "id",
+            sqlite_where=text(IN_FLIGHT + " OR job.recall"),
+            postgresql_where=text(IN_FLIGHT + " OR job.recall"),
+        ),
+        # a run's jobs in flight: deficits, the run page
+        Index(
+            "ix_job_run_in_flight",
+            "pipeline_run_id",
+            "parent_id",
+            sqlite_where=text(IN_FLIGHT),
+            postgresql_where=text(IN_FLIGHT),
+        ),
+        # a run's history, newest first
+        Index(None, "pipeline_run_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pipeline_run_id: Mapped[int] = mapped_column(ForeignKey("pipeline_run.id"))
+    pipeline_step_id: Mapped[int] = mapped_column(ForeignKey("pipeline_step.id"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("candidate.id"))
+    backend_id: Mapped[int] = mapped_column(ForeignKey("backend.id"))
+    status: Mapped[JobStatus] = mapped_column(enum_of(JobStatus))
+    prompt_id: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int]  # how often it was put to a server, from 1
+    recall: Mapped[bool]  # cancelled here, and the backend must still be told
+    error_kind: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+    seed: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[dict[str, object]] = mapped_column(JSON)
+    workflow: Mapped[str] = mapped_column(Text)  # the exact graph sent, as JSON text
+    kept: Mapped[list[object]] = mapped_column(JSON)  # results without a place: image keys
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Vote(Base):
+    """One comparison. A void vote was undone: its deltas are taken back, its row stays."""
+
+    __tablename__ = "vote"
+    __table_args__ = (
+        CheckConstraint("winner_id <> loser_id", name="two_images"),
+        # has this person voted on this candidate
+        Index(None, "winner_id", "voter"),
+        Index(None, "loser_id", "voter"),
+        # undo finds the vote of an act
+        Index(None, "act_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    act_id: Mapped[int] = mapped_column(ForeignKey("act.id"))
+    pipeline_run_id: Mapped[int] = mapped_column(ForeignKey("pipeline_run.id"))
+    pipeline_step_id: Mapped[int] = mapped_column(ForeignKey("pipeline_step.id"))
+    winner_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"))
+    loser_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"))
+    tie: Mapped[bool]
+    voter: Mapped[str] = mapped_column(Text)
+    client_id: Mapped[str] = mapped_column(Text)
+    left_id: Mapped[int | None]  # which of the two stood on the left
+    winner_before: Mapped[float] = mapped_column(Float(53))
+    loser_before: Mapped[float] = mapped_column(Float(53))
+    winner_delta: Mapped[float] = mapped_column(Float(53))
+    loser_delta: Mapped[float] = mapped_column(Float(53))
+    shown_ms: Mapped[int | None]  # milliseconds from paint to decision
+    void: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Kill(Base):
+    """One rejection a person made, and the step found to blame for it (null: not known)."""
+
+    __tablename__ = "kill"
+    __table_args__ = (Index(None, "act_id"), Index(None, "candidate_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    act_id: Mapped[int] = mapped_column(ForeignKey("act.id"))
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"))
+    killed_by: Mapped[str] = mapped_column(Text)
+    blamed_step_id: Mapped[int | None] = mapped_column(ForeignKey("pipeline_step.id"))
+    void: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Act(Base):
+    """One thing a person did, with the client's own id, so that a repeat is harmless.
+
+    Acts of one walk share `walk` (the client id of the kill that began it) and are one undo.
+    `undone_by` is the undo that voids it; a redo sets it back to null.
+    """
+
+    __tablename__ = "act"
+    __table_args__ = (
+        UniqueConstraint("person", "client_id"),
+        # the person's log, newest first
+        Index(None, "person", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(Text)
+    client_id: Mapped[str] = mapped_column(Text)
+    kind: Mapped[ActKind] = mapped_column(enum_of(ActKind))
+    pipeline_run_id: Mapped[int | None] = mapped_column(ForeignKey("pipeline_run.id"))
+    walk: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[dict[str, object]] = mapped_column(JSON)
+    answer: Mapped[dict[str, object]] = mapped_column(JSON)
+    undone_by: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Backend(Base):
+    __tablename__ = "backend"
+    __table_args__ = (UniqueConstraint("url"), UniqueConstraint("name"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[BackendKind] = mapped_column(enum_of(BackendKind))
+    url: Mapped[str] = mapped_column(Text)
+    enabled: Mapped[bool]
+    health: Mapped[Health] = mapped_column(enum_of(Health))
+    health_detail: Mapped[str] = mapped_column(Text)
+    version: Mapped[str] = mapped_column(Text)
+    simulator: Mapped[bool]
+    heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    lease_owner: Mapped[str | None] = mapped_column(Text)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Event(Base):
+    """The journal: what changed, numbered in commit order, written with the change."""
+
+    __tablename__ = "event"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    pipeline_run_id: Mapped[int | None]
+    data: Mapped[dict[str, object]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
