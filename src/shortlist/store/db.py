@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
@@ -30,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from shortlist import logs
@@ -159,6 +159,7 @@ class Database:
         """
         url = database_url(location)
         if url.get_backend_name() == "sqlite":
+            make_folder(Path(url.database or "").parent)
             return cls(url, writer=_sqlite_writer(url), reader=_sqlite_reader(url))
         engine = _postgresql(url)
         return cls(url, writer=engine, reader=engine)
@@ -206,8 +207,8 @@ class Database:
         """Moves the write-ahead log into the file now, while nobody waits."""
         if not self.sqlite:
             return
-        with self._turn, self._writer.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+        with self._turn, closing(self._writer.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         self._reader.dispose()
@@ -234,75 +235,73 @@ def database_url(location: str) -> URL:
 
 
 def _sqlite_writer(url: URL) -> Engine:
-    path = Path(url.database or "")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigFault(f"The folder {path.parent} can't be made: {error.strerror}.") from error
-    engine = create_engine(
+    return sqlite_engine(
         url,
-        module=sqlite_module(),
-        poolclass=StaticPool,
-        connect_args={"check_same_thread": False},
-    )
-
-    @event.listens_for(engine, "connect")
-    def connect(connection: object, _: object) -> None:
-        cursor = _configure(connection)
-        for pragma in (
+        begin="BEGIN IMMEDIATE",
+        pragmas=(
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
             "mmap_size = 0",
             "cache_size = -65536",
             "wal_autocheckpoint = 4000",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
+        ),
+    )
 
 
 def _sqlite_reader(url: URL) -> Engine:
-    read_only = url.set(
-        database=f"file:{Path(url.database or '').absolute().as_posix()}",
-        query={"mode": "ro", "uri": "true"},
-    )
+    path = Path(url.database or "").absolute()
+    read_only = url.set(database=f"file:{path.as_posix()}", query={"mode": "ro", "uri": "true"})
+    return sqlite_engine(read_only, begin="BEGIN", pragmas=("cache_size = -16384",), size=READERS)
+
+
+def sqlite_engine(url: URL, *, begin: str, pragmas: Sequence[str], size: int = 1) -> Engine:
+    """An engine of at most 2 x `size` connections, each set up by `pragmas`.
+
+    Every transaction begins with `begin`: left to the driver, it would open only at the first
+    write, and the reads before it would be stale.
+    """
     engine = create_engine(
-        read_only,
+        url,
         module=sqlite_module(),
         poolclass=QueuePool,
-        pool_size=READERS,
-        max_overflow=READERS,
+        pool_size=size,
+        max_overflow=size,
         connect_args={"check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
-    def connect(connection: object, _: object) -> None:
-        _configure(connection).execute("PRAGMA cache_size = -16384")
+    def connect(connection: _Connection, _: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (f"busy_timeout = {BUSY_MS}", *pragmas):
+            cursor.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+    def open_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
 
     return engine
 
 
-def _configure(connection: object) -> _Cursor:
-    """Takes BEGIN out of the driver's hands: left to it, reads before the first write are stale."""
-    connection.isolation_level = None  # type: ignore[attr-defined]
-    cursor: _Cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-    return cursor
+def make_folder(path: Path) -> None:
+    """Makes `path` readable by its owner alone. Raises `ConfigFault` when it can't be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigFault(f"The folder {path} can't be made: {error.strerror}.") from error
 
 
 class _Cursor(Protocol):
-    """The one method of a DB-API cursor used here, for the type checker."""
-
     def execute(self, statement: str) -> object: ...
+
+
+class _Connection(Protocol):
+    """What is used of the driver's own connection, for the type checker."""
+
+    isolation_level: str | None
+
+    def cursor(self) -> _Cursor: ...
 
 
 def _postgresql(url: URL) -> Engine:

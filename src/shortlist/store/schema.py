@@ -156,7 +156,8 @@ class ImageCandidate(Base):
     branch below X is the range that begins with X's path, X's id and a slash.
     `rejected_ancestors` counts the rejected of them, so that undoing one kill of two leaves the
     other's branch dead. `reserved` counts jobs in flight from this parent, `failures` those that
-    failed since the last retry. `child_limit` is N for this parent: 0 at the last step. `advances` is the gate's word.
+    failed since the last retry. `child_limit` is N for this parent: 0 at the last step. `advances`
+    is the gate's word.
     """
 
     __tablename__ = "candidate"
@@ -217,7 +218,7 @@ class ImageCandidate(Base):
     thumbhash: Mapped[str] = mapped_column(Text)  # base64
     regions: Mapped[list[object]] = mapped_column(JSON)  # boxes its step changed, fractions
     seed: Mapped[int | None] = mapped_column(BigInteger)
-    job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"))
+    job_id: Mapped[int | None]  # no foreign key: job and candidate would need each other first
     output_index: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -1,0 +1,88 @@
+"""Gates: one row a run and step. What exists is approved and grows on as before."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from shortlist.store.types import UtcDateTime
+
+revision = "0002"
+down_revision = "0001"
+
+OPEN_PARENT = (
+    "candidate.status = 'active' AND candidate.rejected_ancestors = 0 AND candidate.advances "
+    "AND candidate.failures < 3 "
+    "AND candidate.child_count + candidate.reserved < candidate.child_limit"
+)
+
+
+def upgrade() -> None:
+    _columns()
+    op.create_table(
+        "pipeline_run_step",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("pipeline_run_id", sa.Integer(), nullable=False),
+        sa.Column("pipeline_step_id", sa.Integer(), nullable=False),
+        sa.Column("step_order", sa.Integer(), nullable=False),
+        sa.Column("approved", sa.Boolean(), nullable=False),
+        sa.Column("approved_at", UtcDateTime(), nullable=True),
+        sa.Column("approved_by", sa.Text(), nullable=True),
+        sa.Column("top_k_count", sa.Integer(), nullable=True),
+        sa.Column("held_reason", sa.Text(), nullable=True),
+        sa.CheckConstraint("top_k_count >= 1", name="ck_pipeline_run_step_top_k_count_positive"),
+        sa.ForeignKeyConstraint(
+            ["pipeline_run_id"],
+            ["pipeline_run.id"],
+            name="fk_pipeline_run_step_pipeline_run_id_pipeline_run",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["pipeline_step_id"],
+            ["pipeline_step.id"],
+            name="fk_pipeline_run_step_pipeline_step_id_pipeline_step",
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_pipeline_run_step"),
+        sa.UniqueConstraint(
+            "pipeline_run_id",
+            "pipeline_step_id",
+            name="uq_pipeline_run_step_pipeline_run_id_pipeline_step_id",
+        ),
+    )
+    op.create_index(
+        "ix_pipeline_run_step_held",
+        "pipeline_run_step",
+        ["pipeline_run_id", "step_order"],
+        unique=False,
+        sqlite_where=sa.text("held_reason IS NOT NULL"),
+        postgresql_where=sa.text("held_reason IS NOT NULL"),
+    )
+    op.execute(
+        "INSERT INTO pipeline_run_step (pipeline_run_id, pipeline_step_id, step_order, approved, "
+        'approved_at) SELECT r.id, s.id, s."order", TRUE, CURRENT_TIMESTAMP '
+        "FROM pipeline_run r JOIN pipeline_step s ON s.pipeline_id = r.pipeline_id"
+    )
+    op.drop_index("ix_candidate_open", table_name="candidate")
+    op.create_index(
+        "ix_candidate_open",
+        "candidate",
+        ["pipeline_run_id", "step_order", "id"],
+        sqlite_where=sa.text(OPEN_PARENT),
+        postgresql_where=sa.text(OPEN_PARENT),
+    )
+
+
+def _columns() -> None:
+    """Plain ADD COLUMN on both databases, so that SQLite need not rewrite a large table."""
+    for table, column in (
+        ("pipeline_step", "gate VARCHAR(32) NOT NULL DEFAULT 'auto'"),
+        ("pipeline_step", "default_top_k INTEGER"),
+        (
+            "pipeline_run",
+            "base_count INTEGER NOT NULL DEFAULT 3 "
+            "CONSTRAINT ck_pipeline_run_base_count_positive CHECK (base_count >= 1)",
+        ),
+        ("pipeline_run", "gated BOOLEAN NOT NULL DEFAULT FALSE"),
+        ("candidate", "advances BOOLEAN NOT NULL DEFAULT TRUE"),
+    ):
+        op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
