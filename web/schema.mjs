@@ -1,0 +1,10 @@
+// Writes src/api/schema.d.ts, the types of the hub's HTTP interface, from docs/openapi.json.
+import { existsSync, writeFileSync } from "node:fs";
+import openapiTS, { astToString } from "openapi-typescript";
+
+const document = new URL("../docs/openapi.json", import.meta.url);
+const target = new URL("./src/api/schema.d.ts", import.meta.url);
+
+if (existsSync(document)) {
+  writeFileSync(target, astToString(await openapiTS(document, { alphabetize: false })));
+}

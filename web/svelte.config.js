@@ -1,0 +1,2 @@
+// Runes everywhere; the plugin's defaults otherwise.
+export default { compilerOptions: { runes: true } };
