@@ -35,6 +35,7 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from shortlist import logs
 from shortlist.errors import ConfigFault, Unavailable
+from shortlist.store.wake import CHANNEL, Wake, listen
 
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
@@ -89,11 +90,12 @@ class Turnstile:
 class Tx:
     """One open transaction: statements in, rows out, and what to do once it has committed."""
 
-    __slots__ = ("_after", "_connection", "postgresql")
+    __slots__ = ("_after", "_connection", "announced", "postgresql")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._after: list[Callable[[], None]] = []
+        self.announced = False
         self.postgresql = connection.dialect.name == "postgresql"
 
     @overload
@@ -125,10 +127,14 @@ class Tx:
         if self.postgresql:
             self._connection.execute(_LOCK, {"key": TREE_LOCK})
 
-    def lock_journal(self) -> None:
-        """Makes event numbers grow in commit order; taken last, held until the commit."""
+    def announce(self) -> None:
+        """Called before each journal row: numbers grow in commit order, and listeners are woken."""
+        if self.announced:
+            return
+        self.announced = True
         if self.postgresql:
             self._connection.execute(_LOCK, {"key": JOURNAL_LOCK})
+            self._connection.execute(_NOTIFY)
 
     def committed(self) -> None:
         for callback in self._after:
@@ -139,6 +145,7 @@ class Tx:
 
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_NOTIFY = text(f"NOTIFY {CHANNEL}")
 
 
 class Database:
@@ -150,6 +157,12 @@ class Database:
         self._reader = reader
         self.sqlite = url.get_backend_name() == "sqlite"
         self._turn = Turnstile() if self.sqlite else nullcontext()
+        self.wake = Wake()
+        self._stop = threading.Event()
+        if not self.sqlite:
+            threading.Thread(
+                target=listen, args=(writer, self.wake), kwargs={"stop": self._stop}, daemon=True
+            ).start()
 
     @classmethod
     def open(cls, location: str) -> Database:
@@ -177,6 +190,8 @@ class Database:
         finally:
             _open_here.reset(token)
         tx.committed()
+        if tx.announced:
+            self.wake.ring()
 
     @contextmanager
     def snapshot(self) -> Iterator[Tx]:
@@ -211,6 +226,7 @@ class Database:
             connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
+        self._stop.set()
         self._reader.dispose()
         self._writer.dispose()
 

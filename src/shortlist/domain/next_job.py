@@ -1,0 +1,125 @@
+"""The literal rule `right_to_left` (spec section 2): the raffle, the deficit, and the reason.
+
+SQL gives the sets (`services/selection.py`); what is decided from them is decided here, so that
+equal sets and an equal seed give the same job.
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import accumulate
+from typing import Final
+
+SEED_LIMIT: Final = 2**53
+"""Seeds stay below it, because a browser's numbers are exact only up to there."""
+
+
+class Rule(StrEnum):
+    PARENT = "parent"
+    BASE = "base"
+    GATED_BASE = "gated base"
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """An eligible parent: a ticket holder of the raffle."""
+
+    id: int
+    elo: float
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A run that may start base images, and how many finished or base images it lacks."""
+
+    run_id: int
+    priority: int
+    lacking: int
+    gated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a job was chosen, as stored with it. `ticket` is the number drawn of `tickets`."""
+
+    rule: Rule
+    priority: int
+    step_order: int
+    eligible: int
+    tickets: float
+    ticket: float
+    seed: int
+    parent_id: int | None
+    elo: float | None
+    lacking: int | None
+
+    def sentence(self) -> str:
+        """The choice in words, for a person."""
+        if self.rule is Rule.PARENT:
+            others = "the only parent" if self.eligible == 1 else f"one of {self.eligible} parents"
+            return (
+                f"Image {self.parent_id} is {others} in the right-most column with work "
+                f"(step {self.step_order - 1}); it held {self.elo:.0f} of {self.tickets:.0f} tickets."
+            )
+        images = "base images" if self.rule is Rule.GATED_BASE else "finished images"
+        return f"No image waits for a next step, and the run lacks {self.lacking} {images}."
+
+
+def tickets(elo: float) -> float:
+    """How many raffle tickets a rating buys: the rating itself, at least 1."""
+    return max(1.0, elo)
+
+
+def raffle(parents: Sequence[Parent], *, priority: int, step_order: int, seed: int) -> Reason:
+    """Draws one of `parents` (in id order, at least one), each with `elo` tickets.
+
+    `step_order` is the column of the parents; the job is one step to its right.
+    """
+    ends = list(accumulate(tickets(parent.elo) for parent in parents))
+    ticket = random.Random(seed).random() * ends[-1]
+    winner = parents[min(bisect_right(ends, ticket), len(parents) - 1)]
+    return Reason(
+        rule=Rule.PARENT,
+        priority=priority,
+        step_order=step_order + 1,
+        eligible=len(parents),
+        tickets=ends[-1],
+        ticket=ticket,
+        seed=seed,
+        parent_id=winner.id,
+        elo=winner.elo,
+        lacking=None,
+    )
+
+
+def neediest(needs: Sequence[Need]) -> Need | None:
+    """The run to start a base image in: highest priority, then most lacking, then oldest."""
+    lacking = [need for need in needs if need.lacking > 0]
+    return min(lacking, key=lambda n: (-n.priority, -n.lacking, n.run_id), default=None)
+
+
+def base_reason(need: Need, *, seed: int) -> Reason:
+    """The reason of a base job in the run of `need`."""
+    return Reason(
+        rule=Rule.GATED_BASE if need.gated else Rule.BASE,
+        priority=need.priority,
+        step_order=1,
+        eligible=0,
+        tickets=0.0,
+        ticket=0.0,
+        seed=seed,
+        parent_id=None,
+        elo=None,
+        lacking=need.lacking,
+    )
+
+
+def workflow_seed(seed: int) -> int:
+    """The seed the workflow gets, from the seed of the decision: 0 to 2^53 - 1."""
+    rng = random.Random(seed)
+    rng.random()
+    return rng.randrange(SEED_LIMIT)

@@ -1,0 +1,218 @@
+"""The next job from the database alone, and its claim.
+
+SQL finds the sets, `domain.next_job` decides. A claim takes the tree lock first, so that one
+decision at a time sees the tree, and reserves the parent's place in the same transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import bindparam, insert, select, text, update
+
+from shortlist.domain.model import PARK_AFTER_FAILURES, JobStatus
+from shortlist.domain.next_job import (
+    Need,
+    Parent,
+    Reason,
+    base_reason,
+    neediest,
+    raffle,
+    workflow_seed,
+)
+from shortlist.services import graphs
+from shortlist.services.journal import EventKind, append
+from shortlist.store.db import Tx
+from shortlist.store.schema import (
+    IN_FLIGHT,
+    LIVE,
+    OPEN_PARENT,
+    ImageCandidate,
+    Job,
+    PipelineRun,
+    PipelineStep,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What should run next: the run, the target step, the parent (null: a base image), and why."""
+
+    run_id: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that is written down, its place taken, and not yet known to any server."""
+
+    job_id: int
+    prompt_id: str
+    workflow: str
+
+
+LEVELS: Final = text(
+    """
+    SELECT priority, max(last_order), max(target_leaves), max(base_count)
+    FROM pipeline_run WHERE status = 'active' GROUP BY priority ORDER BY priority DESC
+    """
+)
+
+OPEN_PARENTS: Final = text(
+    f"""
+    SELECT candidate.id, candidate.elo_score, candidate.pipeline_run_id
+    FROM candidate
+    WHERE {OPEN_PARENT} AND candidate.step_order = :step_order
+      AND candidate.pipeline_run_id IN (
+        SELECT run.id FROM pipeline_run AS run
+        WHERE run.status = 'active' AND run.priority = :priority
+          AND NOT EXISTS (
+            SELECT 1 FROM pipeline_run_step AS held
+            WHERE held.pipeline_run_id = run.id AND held.step_order = :step_order + 1
+              AND held.held_reason IS NOT NULL))
+    ORDER BY candidate.id
+    """  # noqa: S608 the text is the schema's own constant
+)
+
+NEEDS: Final = text(
+    f"""
+    SELECT run.id, run.gated, run.target_leaves, run.base_count,
+      (SELECT count(*) FROM (
+        SELECT 1 FROM candidate
+        WHERE {LIVE} AND candidate.pipeline_run_id = run.id
+          AND candidate.step_order = CASE WHEN run.gated THEN 1 ELSE run.last_order END
+        LIMIT :cap) AS live),
+      (SELECT count(*) FROM job
+       WHERE {IN_FLIGHT} AND job.pipeline_run_id = run.id
+         AND (NOT run.gated OR job.parent_id IS NULL))
+    FROM pipeline_run AS run
+    WHERE run.status = 'active' AND run.priority = :priority AND run.base_failures < :parked
+      AND NOT EXISTS (
+        SELECT 1 FROM pipeline_run_step AS held
+        WHERE held.pipeline_run_id = run.id AND held.step_order = 1
+          AND held.held_reason IS NOT NULL)
+    """  # noqa: S608 the text is the schema's own constant
+)
+"""Live images are counted up to the largest target, so that a huge finished run costs no more
+than a small one. Jobs in flight of an ungated run are all on their way to its last step."""
+
+
+def choose(tx: Tx, *, seed: int) -> Choice | None:
+    """The one job that should run next, or null when there is nothing to do. Changes nothing.
+
+    `seed` (0 to 2^53 - 1) decides the raffle: the same database and seed give the same job.
+    """
+    levels = tx.execute(LEVELS).all()
+    for priority, last_order, _, _ in levels:
+        for step_order in range(last_order - 1, 0, -1):
+            choice = _from_column(tx, priority=priority, step_order=step_order, seed=seed)
+            if choice is not None:
+                return choice
+    for priority, _, targets, bases in levels:
+        need = neediest(_needs(tx, priority=priority, cap=max(targets, bases)))
+        if need is not None:
+            return Choice(need.run_id, base_reason(need, seed=seed))
+    return None
+
+
+def claim(tx: Tx, *, backend_id: int, seed: int, prompt_id: str, now: datetime) -> Claimed | None:
+    """Chooses the next job, takes its place and writes it down for `backend_id`.
+
+    Null when there is nothing to do. `prompt_id` must be new; it is committed with the job, before
+    any server hears of it.
+    """
+    tx.lock_tree()
+    choice = choose(tx, seed=seed)
+    if choice is None:
+        return None
+    parent_id = choice.reason.parent_id
+    if parent_id is not None:
+        tx.execute(_RESERVE, {"parent": parent_id})
+    return _write(tx, choice, backend_id=backend_id, prompt_id=prompt_id, now=now)
+
+
+def _from_column(tx: Tx, *, priority: int, step_order: int, seed: int) -> Choice | None:
+    rows = tx.execute(OPEN_PARENTS, {"priority": priority, "step_order": step_order}).all()
+    if not rows:
+        return None
+    runs = {id: run_id for id, _, run_id in rows}
+    reason = raffle(
+        [Parent(id, elo) for id, elo, _ in rows],
+        priority=priority,
+        step_order=step_order,
+        seed=seed,
+    )
+    assert reason.parent_id is not None
+    return Choice(runs[reason.parent_id], reason)
+
+
+def _needs(tx: Tx, *, priority: int, cap: int) -> list[Need]:
+    rows = tx.execute(
+        NEEDS, {"priority": priority, "cap": cap, "parked": PARK_AFTER_FAILURES}
+    ).all()
+    return [
+        Need(run_id, priority, (bases if gated else target) - live - in_flight, bool(gated))
+        for run_id, gated, target, bases, live, in_flight in rows
+    ]
+
+
+_RESERVE = (
+    update(ImageCandidate)
+    .where(ImageCandidate.id == bindparam("parent"))
+    .values(reserved=ImageCandidate.reserved + 1)
+)
+_TARGET_STEP = (
+    select(PipelineStep.id)
+    .join(PipelineRun, PipelineRun.pipeline_id == PipelineStep.pipeline_id)
+    .where(PipelineRun.id == bindparam("run"), PipelineStep.order == bindparam("step_order"))
+)
+
+
+def _write(tx: Tx, choice: Choice, *, backend_id: int, prompt_id: str, now: datetime) -> Claimed:
+    reason = choice.reason
+    target = {"run": choice.run_id, "step_order": reason.step_order}
+    step_id = tx.execute(_TARGET_STEP, target).scalar_one()
+    seed = workflow_seed(reason.seed)
+    workflow = graphs.build(
+        tx,
+        run_id=choice.run_id,
+        step_id=step_id,
+        parent_id=reason.parent_id,
+        seed=seed,
+        prompt_id=prompt_id,
+        now=now,
+    )
+    job_id = tx.execute(
+        insert(Job).returning(Job.id),
+        {
+            "pipeline_run_id": choice.run_id,
+            "pipeline_step_id": step_id,
+            "parent_id": reason.parent_id,
+            "backend_id": backend_id,
+            "status": JobStatus.PENDING,
+            "prompt_id": prompt_id,
+            "attempts": 1,
+            "recall": False,
+            "seed": seed,
+            "reason": asdict(reason) | {"sentence": reason.sentence()},
+            "workflow": workflow,
+            "kept": [],
+            "created_at": now,
+        },
+    ).scalar_one()
+    append(
+        tx,
+        EventKind.JOB_CHANGED,
+        run_id=choice.run_id,
+        data={
+            "job": job_id,
+            "status": JobStatus.PENDING.value,
+            "step_order": reason.step_order,
+            "parent_id": reason.parent_id,
+            "backend_id": backend_id,
+        },
+        now=now,
+    )
+    return Claimed(job_id, prompt_id, workflow)
