@@ -1,0 +1,1 @@
+"""Bytes: pictures checked, made smaller and kept under their content hash."""
