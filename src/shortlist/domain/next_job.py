@@ -63,7 +63,7 @@ class Reason:
             others = "the only parent" if self.eligible == 1 else f"one of {self.eligible} parents"
             return (
                 f"Image {self.parent_id} is {others} in the right-most column with work "
-                f"(step {self.step_order - 1}); it held {self.elo:.0f} of {self.tickets:.0f} tickets."
+                f"(step {self.step_order - 1}), with {self.elo:.0f} of {self.tickets:.0f} tickets."
             )
         images = "base images" if self.rule is Rule.GATED_BASE else "finished images"
         return f"No image waits for a next step, and the run lacks {self.lacking} {images}."
