@@ -110,6 +110,20 @@ class Folders:
         image.save(folder / filename, pnginfo=info, compress_level=level)
         return Saved(filename, subfolder.replace(os.sep, "/"), place)
 
+    def save_animation(self, images: list[Image.Image], *, prefix: str, fps: float) -> Saved:
+        """Writes one animated WebP under the next free counter of `prefix`."""
+        subfolder, stem = os.path.split(os.path.normpath(_dated(prefix, images[0].size)))
+        folder = self.inside(Place.OUTPUT, subfolder)
+        folder.mkdir(parents=True, exist_ok=True)
+        filename = f"{stem}_{_highest(folder, stem) + 1:05}_.webp"
+        images[0].save(
+            folder / filename,
+            save_all=True,
+            append_images=images[1:],
+            duration=round(1000 / fps),
+        )
+        return Saved(filename, subfolder.replace(os.sep, "/"), Place.OUTPUT)
+
     def upload(
         self, data: bytes, *, filename: str, subfolder: str, place: Place, overwrite: bool
     ) -> Saved:
