@@ -1,0 +1,1 @@
+"""The room that speaks ComfyUI: the client, its messages, and workflows as plain data."""

@@ -1,0 +1,33 @@
+"""The door to all that is done with workflows: bindings and the graph of a job. Pure.
+
+The other rooms import from here; the modules behind it are this room's own.
+"""
+
+from __future__ import annotations
+
+from shortlist.comfy.bindings import find_bindings
+from shortlist.comfy.catalogue import Catalogue
+from shortlist.comfy.faults import WorkflowFault
+from shortlist.comfy.graph import Graph, as_graph, as_json, name_of
+from shortlist.comfy.patch import SEED_TOP, Values, patch
+from shortlist.comfy.roles import Bindings, Choice, Finding, Found, Role, Sure, Target
+
+__all__ = [
+    "SEED_TOP",
+    "Bindings",
+    "Catalogue",
+    "Choice",
+    "Finding",
+    "Found",
+    "Graph",
+    "Role",
+    "Sure",
+    "Target",
+    "Values",
+    "WorkflowFault",
+    "as_graph",
+    "as_json",
+    "find_bindings",
+    "name_of",
+    "patch",
+]
