@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-# An eight-bit RGBA picture of the pixel limit of `renditions.py` is as large uncompressed.
-MAX_BYTES = 256 * 2**20
+MAX_BYTES = 256 * 2**20  # as an uncompressed eight-bit RGBA picture of the pixel limit
 
 
 class MediaType(StrEnum):
@@ -94,3 +93,38 @@ def check_bytes(data: bytes) -> None:
         raise ImageTooLarge(f"The file is larger than {MAX_BYTES // 2**20} MiB.")
     if not data:
         raise DamagedImage("The file is empty; fetch it again.")
+
+
+class BlobsError(Exception):
+    """A failure of the image store, told in one sentence.
+
+    ├─ Missing      no such object
+    ├─ Full         the disk or the quota has no room; nothing was half-written
+    ├─ Denied       the store is there but does not let the hub in
+    ├─ Unreachable  the folder, bucket or server can't be got at
+    └─ BadLocation  the location as written can't be one
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class Missing(BlobsError):
+    """No object has this key."""
+
+
+class Full(BlobsError):
+    """No room left."""
+
+
+class Denied(BlobsError):
+    """No permission."""
+
+
+class Unreachable(BlobsError):
+    """Not there, or not answering."""
+
+
+class BadLocation(BlobsError):
+    """Not a folder and not an `s3://` address."""

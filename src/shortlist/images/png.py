@@ -12,7 +12,7 @@ import zlib
 from shortlist.images.model import DamagedImage, ImageTooLarge, NotAnImage
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# ComfyUI writes prompt and workflow as text; real ones reach a few megabytes with embedded pictures.
+# ComfyUI writes prompt and workflow as text: some megabytes if pictures are embedded in them.
 MAX_TEXT_BYTES = 16 * 2**20
 _TEXT = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _OVERHEAD = 12  # length, kind and checksum, four bytes each
@@ -55,6 +55,11 @@ def too_many_pixels(width: int, height: int, *, max_pixels: int) -> ImageTooLarg
     )
 
 
+def animation(frames: int) -> NotAnImage:
+    """The refusal of a picture that moves."""
+    return NotAnImage(f"This is an animation of {frames} frames; only still pictures are judged.")
+
+
 def _chunk(whole: memoryview, offset: int) -> tuple[bytes, int]:
     """The kind of the chunk at `offset` and where it ends."""
     if offset + _OVERHEAD > len(whole):
@@ -72,9 +77,7 @@ def _chunk(whole: memoryview, offset: int) -> tuple[bytes, int]:
 def _check_still(kind: bytes, start: bytes) -> None:
     if kind == b"acTL" and start > struct.pack(">I", 1):
         frames = int.from_bytes(start, "big")
-        raise NotAnImage(
-            f"This is an animation of {frames} frames; only still pictures are judged."
-        )
+        raise animation(frames)
 
 
 def _check_text(size: int) -> None:
@@ -97,7 +100,7 @@ def _text_bytes(kind: bytes, body: bytes) -> int:
 
 
 def _packed(kind: bytes, body: bytes) -> bytes | None:
-    """The compressed part of a text chunk: after the keyword, and for iTXt after two more fields."""
+    """The compressed part of a text chunk: after the keyword; in iTXt after two more fields."""
     rest = body.partition(b"\0")[2]
     if kind == b"zTXt":
         return rest[1:]

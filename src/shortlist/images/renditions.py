@@ -109,9 +109,7 @@ def _check_shape(image: Image.Image) -> None:
         raise png.too_many_pixels(image.width, image.height, max_pixels=MAX_PIXELS)
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format == "WEBP":
-        raise NotAnImage(
-            f"This is an animation of {frames} frames; only still pictures are judged."
-        )
+        raise png.animation(frames)
 
 
 def _what_it_is(data: bytes) -> str:

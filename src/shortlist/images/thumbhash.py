@@ -53,7 +53,7 @@ def thumbhash(pixels: Sequence[Pixel], *, width: int, height: int) -> bytes:
 
 
 def _planes(pixels: Sequence[Pixel]) -> tuple[Plane, Plane, Plane, Plane]:
-    """Lightness, blue-yellow, red-green and opacity, over the mean colour where one sees through."""
+    """Lightness, blue-yellow, red-green (each over the mean colour) and opacity."""
     weight = sum(p[3] for p in pixels) or 1
     mean = [sum(p[c] * p[3] for p in pixels) / weight / 255 for c in range(3)]
     seen = [p[3] / 255 for p in pixels]
@@ -92,7 +92,7 @@ def _cosines(length: int, count: int) -> list[list[float]]:
 
 
 def _product(values: Plane, wave: Plane) -> float:
-    return sum(map(mul, values, wave))
+    return float(sum(map(mul, values, wave)))
 
 
 def _nibbles(waves: Sequence[float]) -> bytes:
