@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -186,7 +186,7 @@ class Validation:
         # A missing node or slot raises here and becomes `exception_during_validation` of the
         # output, the way the real server answers it.
         origin = self.classes[str(self.graph[source]["class_type"])]  # type: ignore[index]
-        received = tuple(origin.info["output"])[slot]  # type: ignore[arg-type,index]
+        received = origin.slots[slot]  # type: ignore[call-overload]
         wanted = config[0]
         if wanted not in (received, "*") and received != "*":
             details = f"{name}, received_type({received}) mismatch input_type({wanted})"
@@ -205,7 +205,12 @@ def input_specs(node_class: NodeClass) -> Iterator[tuple[str, list[object], bool
             yield name, [spec[0], spec[1] if len(spec) > 1 else {}], group == "required"
 
 
-_CONVERT = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
+_CONVERT: Mapping[str, Callable[[object], object]] = {
+    "INT": int,  # type: ignore[dict-item]
+    "FLOAT": float,  # type: ignore[dict-item]
+    "STRING": str,
+    "BOOLEAN": bool,
+}
 
 
 def _judge_value(name: str, config: list[object], inputs: JsonObject) -> JsonObject | None:
@@ -216,7 +221,7 @@ def _judge_value(name: str, config: list[object], inputs: JsonObject) -> JsonObj
         value = value["__value__"]
     if isinstance(kind, str) and kind in _CONVERT:
         try:
-            value = _CONVERT[kind](value)  # type: ignore[operator]
+            value = _CONVERT[kind](value)
         except (TypeError, ValueError) as error:
             extra: JsonObject = {
                 "input_config": config,
@@ -336,19 +341,17 @@ def signatures(graph: Graph, classes: Mapping[str, NodeClass], folders: Folders)
     return known
 
 
-def next_ready(
-    graph: Graph, pending: list[str], *, blocked_by: Mapping[str, set[str]], outputs: set[str]
-) -> str:
+def next_ready(pending: list[str], *, waits_for: Mapping[str, set[str]], outputs: set[str]) -> str:
     """The node to run among those whose inputs are there: outputs first, then what feeds one."""
-    ready = [node_id for node_id in pending if not blocked_by[node_id]]
+    ready = [node_id for node_id in pending if not waits_for[node_id]]
     for node_id in ready:
         if node_id in outputs:
             return node_id
-    near = {source for output in outputs & set(pending) for source in blocked_by[output]}
+    near = {source for output in outputs & set(pending) for source in waits_for[output]}
     for node_id in ready:
         if node_id in near:
             return node_id
-    beyond = {source for node_id in near for source in blocked_by.get(node_id, set())}
+    beyond = {source for node_id in near for source in waits_for.get(node_id, set())}
     for node_id in ready:
         if node_id in beyond:
             return node_id

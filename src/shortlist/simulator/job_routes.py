@@ -60,7 +60,8 @@ class JobRoutes:
         if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
             error = {"type": "invalid_ids", "message": "job_ids must be a list of ids"}
             return answer({"error": error}, status=400)
-        return answer({"cancelled": any([self._cancel(each) for each in ids])})
+        cancelled = [self._cancel(each) for each in ids]  # all of them, not up to the first
+        return answer({"cancelled": any(cancelled)})
 
     def _cancel(self, job_id: str) -> bool:
         if self.jobs.is_pending(job_id):

@@ -124,6 +124,12 @@ class NodeClass:
     def is_output(self) -> bool:
         return self.info["output_node"] is True
 
+    @property
+    def slots(self) -> tuple[object, ...]:
+        """The type of each output slot."""
+        slots = self.info["output"]
+        return tuple(slots) if isinstance(slots, list) else ()
+
 
 @cache
 def catalogue() -> Mapping[str, NodeClass]:
