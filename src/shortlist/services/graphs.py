@@ -1,0 +1,95 @@
+"""The exact workflow of one job: its step's template with the run's values and its parent filled in."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Final
+
+from sqlalchemy import bindparam, select
+
+from shortlist.comfy.workflow import Bindings, Role, Values, as_graph, patch
+from shortlist.store.db import Tx
+from shortlist.store.schema import ImageCandidate, PipelineRun, PipelineStep
+
+UPLOADS: Final = "shortlist"
+"""The folder of a server's inputs that parents are uploaded to, under their content hash."""
+
+
+def build(
+    tx: Tx,
+    *,
+    run_id: int,
+    step_id: int,
+    parent_id: int | None,
+    seed: int,
+    prompt_id: str,
+    now: datetime,
+) -> str:
+    """The graph to submit, as JSON text.
+
+    Its files are saved under a prefix that is this attempt's alone. Raises `WorkflowFault` when
+    the step's workflow can't take these values.
+    """
+    step = tx.execute(_STEP, {"step": step_id}).one()
+    run = tx.execute(_RUN, {"run": run_id}).one()
+    parent_key = None if parent_id is None else tx.execute(_PARENT, {"id": parent_id}).scalar_one()
+    bindings = Bindings.from_json(step.bindings)
+    values = _values(
+        bindings,
+        prompt=run.prompt,
+        negative=run.negative_prompt,
+        parameters=run.parameters,
+        parent_key=parent_key,
+        seed=seed,
+        prefix=prefix(prompt_id, now=now),
+    )
+    graph = patch(as_graph(json.loads(step.comfy_workflow_json)), bindings, values)
+    return json.dumps(graph, separators=(",", ":"))
+
+
+def prefix(prompt_id: str, *, now: datetime) -> str:
+    """How the names of an attempt's files begin: no other attempt's do."""
+    return f"shortlist/{now:%Y%m}/{prompt_id}/s"
+
+
+def upload_name(key: str) -> str:
+    """How a workflow names a parent whose original has `key` in the image store."""
+    return f"{UPLOADS}/{PurePosixPath(key).name}"
+
+
+_STEP = select(PipelineStep.comfy_workflow_json, PipelineStep.bindings).where(
+    PipelineStep.id == bindparam("step")
+)
+_RUN = select(PipelineRun.prompt, PipelineRun.negative_prompt, PipelineRun.parameters).where(
+    PipelineRun.id == bindparam("run")
+)
+_PARENT = select(ImageCandidate.image_path).where(ImageCandidate.id == bindparam("id"))
+
+
+def _values(
+    bindings: Bindings,
+    *,
+    prompt: str,
+    negative: str,
+    parameters: dict[str, object],
+    parent_key: str | None,
+    seed: int,
+    prefix: str,
+) -> Values:
+    """The run's values for this step; what its workflow has no input for is left out."""
+    width, height, denoise = (parameters.get(name) for name in ("width", "height", "denoise"))
+    known = {name: parameters[name] for name in bindings.variables if name in parameters}
+    return Values(
+        prefix=prefix,
+        seed=seed,
+        image=None if parent_key is None else upload_name(parent_key),
+        positive=prompt or None,
+        negative=negative or None,
+        width=width if isinstance(width, int) else None,
+        height=height if isinstance(height, int) else None,
+        denoise=float(denoise) if isinstance(denoise, int | float) else None,
+        batch=1 if bindings.of(Role.BATCH) else None,
+        variables=known,  # type: ignore[arg-type]
+    )
