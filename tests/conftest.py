@@ -1,0 +1,172 @@
+"""Fixtures that every room's tests share: real databases, and a real browser.
+
+`make check` passes `--sqlite-only` and leaves out what is marked slow; `make test` runs all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+from databases import PostgresqlServer, postgresql_server
+
+from shortlist.store.db import Database
+from shortlist.store.migrate import upgrade
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+HERE = Path(__file__).parent
+ALWAYS_SLOW = (HERE / "e2e", HERE / "crash")
+
+CHROMIUM_NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+# A browser that looks for updates and accounts fails its tests on a machine without a network.
+CHROMIUM_FLAGS = (
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--disable-component-update",
+    "--disable-background-networking",
+)
+
+_patient = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("fast", max_examples=20, derandomize=True, **_patient)
+hypothesis.settings.register_profile("ci", max_examples=100, print_blob=True, **_patient)
+hypothesis.settings.load_profile("fast")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sqlite-only", action="store_true", help="leave PostgreSQL out, for a quick answer"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs each test that uses a database once on every kind that it is about."""
+    if "dialect" not in metafunc.fixturenames:
+        return
+    kinds = ["sqlite", "postgresql"]
+    if metafunc.definition.get_closest_marker("sqlite_only"):
+        kinds.remove("postgresql")
+    if metafunc.definition.get_closest_marker("postgresql_only"):
+        kinds.remove("sqlite")
+    if metafunc.config.getoption("--sqlite-only"):
+        kinds = [kind for kind in kinds if kind == "sqlite"]
+    metafunc.parametrize("dialect", kinds)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser or a killed process in each test makes a folder slow as a whole."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in ALWAYS_SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "shortlist.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql(testrun_uid: str, worker_id: str) -> Iterator[PostgresqlServer]:
+    """The PostgreSQL server of this test run."""
+    with postgresql_server(run=testrun_uid[:12], owner=worker_id) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _postgresql_template(postgresql: PostgresqlServer) -> str:
+    name = postgresql.create()
+    upgrade(postgresql.url(name))
+    return name
+
+
+@pytest.fixture
+def empty_database_url(
+    dialect: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The URL of a database without a schema: SQLite, then PostgreSQL."""
+    if dialect == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    name = server.create()
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def database_url(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a fresh database of today's schema: SQLite, then PostgreSQL."""
+    if dialect == "sqlite":
+        path = tmp_path / "shortlist.db"
+        shutil.copy(request.getfixturevalue("_sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    name = server.create(template=request.getfixturevalue("_postgresql_template"))
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """A fresh database, open."""
+    database = Database.open(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where the machine's Chromium or Chrome is; `make test` has seen to it that there is one."""
+    for name in (os.environ.get("CHROMIUM", ""), *CHROMIUM_NAMES):
+        if found := shutil.which(name):
+            return found
+    pytest.fail("no Chromium or Chrome found; run make browser, or set CHROMIUM to its path")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: str) -> Iterator[Browser]:
+    """A headless Chromium.
+
+    One for a module and not for the session: while Playwright's loop is open, no other test of
+    the process could run a loop of its own.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=chromium_path,
+            chromium_sandbox=os.geteuid() != 0,
+            args=list(CHROMIUM_FLAGS),
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of its own profile; an error that its scripts don't catch fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
