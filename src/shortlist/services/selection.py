@@ -60,10 +60,9 @@ LEVELS: Final = text(
     """
 )
 
-OPEN_PARENTS: Final = text(
-    f"""
+_OPEN_PARENTS: Final = f"""
     SELECT candidate.id, candidate.elo_score, candidate.pipeline_run_id
-    FROM candidate
+    FROM candidate {{hint}}
     WHERE {OPEN_PARENT} AND candidate.step_order = :step_order
       AND candidate.pipeline_run_id IN (
         SELECT run.id FROM pipeline_run AS run
@@ -74,7 +73,10 @@ OPEN_PARENTS: Final = text(
               AND held.held_reason IS NOT NULL))
     ORDER BY candidate.id
     """  # noqa: S608 the text is the schema's own constant
-)
+
+OPEN_PARENTS: Final = text(_OPEN_PARENTS.format(hint=""))
+OPEN_PARENTS_SQLITE: Final = text(_OPEN_PARENTS.format(hint="INDEXED BY ix_candidate_open"))
+"""SQLite's planner can't count a partial index and would read the whole column by rank."""
 
 NEEDS: Final = text(
     f"""
@@ -134,7 +136,8 @@ def claim(tx: Tx, *, backend_id: int, seed: int, prompt_id: str, now: datetime) 
 
 
 def _from_column(tx: Tx, *, priority: int, step_order: int, seed: int) -> Choice | None:
-    rows = tx.execute(OPEN_PARENTS, {"priority": priority, "step_order": step_order}).all()
+    statement = OPEN_PARENTS if tx.postgresql else OPEN_PARENTS_SQLITE
+    rows = tx.execute(statement, {"priority": priority, "step_order": step_order}).all()
     if not rows:
         return None
     runs = {id: run_id for id, _, run_id in rows}

@@ -38,10 +38,11 @@ from shortlist.store.types import PathText, UtcDateTime, enum_of
 OPEN_PARENT: Final = (
     "candidate.status = 'active' AND candidate.rejected_ancestors = 0 AND candidate.advances "
     "AND candidate.failures < 3 "
-    "AND candidate.child_count + candidate.reserved < candidate.child_limit"
+    "AND candidate.child_limit > candidate.child_count + candidate.reserved"
 )
 """The part of spec section 2 rule 1 that one row knows. The partial index below and the query of
-`services/selection.py` must use these very words, or the planner can't match them."""
+`services/selection.py` must use these very words, or the planner can't match them; SQLite turns
+`a + b < c` around before it looks, so the sum stands on the right."""
 
 LIVE: Final = "candidate.status = 'active' AND candidate.rejected_ancestors = 0"
 """A candidate that may be shown, rated and counted as finished."""

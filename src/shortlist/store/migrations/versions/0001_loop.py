@@ -13,7 +13,7 @@ down_revision = None
 OPEN_PARENT = (
     "candidate.status = 'active' AND candidate.rejected_ancestors = 0 "
     "AND candidate.failures < 3 "
-    "AND candidate.child_count + candidate.reserved < candidate.child_limit"
+    "AND candidate.child_limit > candidate.child_count + candidate.reserved"
 )
 LIVE = "candidate.status = 'active' AND candidate.rejected_ancestors = 0"
 IN_FLIGHT = "job.status IN ('pending', 'submitted', 'running')"

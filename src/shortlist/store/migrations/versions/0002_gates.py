@@ -13,7 +13,7 @@ down_revision = "0001"
 OPEN_PARENT = (
     "candidate.status = 'active' AND candidate.rejected_ancestors = 0 AND candidate.advances "
     "AND candidate.failures < 3 "
-    "AND candidate.child_count + candidate.reserved < candidate.child_limit"
+    "AND candidate.child_limit > candidate.child_count + candidate.reserved"
 )
 
 
