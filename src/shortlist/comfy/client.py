@@ -19,7 +19,14 @@ from urllib.parse import quote
 import httpx2
 
 from shortlist.comfy.catalogue import Catalogue
-from shortlist.comfy.faults import BadAnswer, ComfyError, FileMissing, ServerFault, TooLarge
+from shortlist.comfy.faults import (
+    BadAnswer,
+    ComfyError,
+    FileMissing,
+    ServerFault,
+    TooLarge,
+    Unreachable,
+)
 from shortlist.comfy.graph import Graph, as_json
 from shortlist.comfy.inbox import Inbox
 from shortlist.comfy.messages import Message, Outcome, OutputFile, read_binary, read_history
@@ -284,6 +291,8 @@ class ComfyClient:
                 await _hear_all(socket, inbox)
         except ComfyError as error:
             inbox.finish(error)
+        finally:
+            inbox.finish(Unreachable("The hub closed the socket."))
 
     async def _hang_up(self) -> None:
         reader, self._reader = self._reader, None

@@ -34,8 +34,8 @@ class Inbox:
         self._news.set()
 
     def finish(self, error: BaseException) -> None:
-        """No more messages will come; the reader gets `error` after the last one."""
-        self._end = error
+        """No more messages will come; the reader gets `error` after the last. The first counts."""
+        self._end = self._end or error
         self._news.set()
 
     async def take(self) -> Message:

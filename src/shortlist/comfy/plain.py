@@ -45,8 +45,10 @@ def an_id(value: JSON) -> str:
 
 
 def a_number(value: JSON) -> float:
-    """The number, or 0."""
-    return float(value) if is_number(value) and isinstance(value, int | float) else 0.0
+    """The number, or 0; 0 also for NaN, infinities and what is beyond a float."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return 0.0
+    return float(value) if abs(value) < 1e300 else 0.0
 
 
 def is_number(value: JSON) -> bool:
