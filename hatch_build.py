@@ -19,7 +19,8 @@ from pathlib import Path
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 STAMP = "sources.sha256"
-NOT_SOURCES = {"node_modules", "test-results", "dist"}
+# What lies in web/ but is not built from, or is itself built.
+NOT_SOURCES = {"node_modules", "tests", "test-results", "schema.d.ts"}
 # The typed client is generated from it, so the page depends on it as on its own sources.
 SCHEMA = Path("docs/openapi.json")
 
@@ -77,7 +78,7 @@ def run_script(sources: Path, script: str) -> None:
 
 def _sources(folder: Path) -> Iterator[Path]:
     for entry in folder.iterdir():
-        if entry.name in NOT_SOURCES or entry.name.endswith(".d.ts") and entry.parent.name == "api":
+        if entry.name in NOT_SOURCES:
             continue
         if entry.is_dir():
             yield from _sources(entry)

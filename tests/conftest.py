@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from databases import PostgresqlServer, postgresql_server
 
+from databases import PostgresqlServer, postgresql_server
 from shortlist.store.db import Database
 from shortlist.store.migrate import upgrade
 

@@ -17,7 +17,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.}/-])/(?:home/(?!you\b)|Users/(?!you\b)|root
 
 
 def registry_hosts() -> set[str]:
-    """The hosts that the package tools would ask, said by the tools: their names stay out of here."""
+    """The hosts that the package tools ask, told by the tools: no list of them stands here."""
     pip_says = (
         "from pip._internal.models.index import PyPI, TestPyPI\n"
         "print(PyPI.url, 'https://' + PyPI.file_storage_domain)\n"

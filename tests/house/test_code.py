@@ -1,0 +1,147 @@
+"""Traps of this house, each found once the hard way, and the sizes a reader can bear."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from statistics import median
+
+from house.tree import PACKAGE, ROOT, modules, room, tracked
+
+# Where the time of day enters; everything below is handed `now`. The simulator is a program of
+# its own that the hub sees over the wire only.
+CLOCKS = {"api", "dispatcher", "cli", "hub", "simulator"}
+
+# Handlers of everything, by module and function, each with its reason.
+BROAD = {
+    ("images/renderer.py", "_ask"): "a worker cut off at whatever point can't be talked to again",
+    ("simulator/engine.py", "_perform"): "a node is foreign code: all it raises fails its job",
+    ("store/db.py", "committed"): "a wake-up that fails costs a poll, never the commit",
+}
+
+LONGEST_FUNCTION = 80
+LONGEST_FILE = 400
+LONGER_FILES = {"store/schema.py": 500, "cli.py": 500}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
+    """Every call in `tree` of a function or method with one of `names`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            if name in names:
+                yield node
+
+
+def functions(tree: ast.AST) -> Iterator[Function]:
+    """Every function of `tree`, the nested ones too."""
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def length(function: Function) -> int:
+    """Lines of a function without its decorators and docstring."""
+    text = ast.get_docstring(function, clean=False)
+    return (
+        (function.end_lineno or 0) - function.lineno + 1 - (len(text.splitlines()) if text else 0)
+    )
+
+
+def test_only_the_database_commits() -> None:
+    enders = {
+        f"{name}:{call.lineno}"
+        for name, tree in modules().items()
+        for call in calls(tree, "commit", "rollback")
+        if name != "store/db.py"
+    }
+    assert enders == set()
+
+
+def test_a_request_that_writes_commits_before_it_answers() -> None:
+    """Without scope="function" FastAPI commits after the answer, and a failure goes unseen."""
+    late = {
+        f"{name}:{call.lineno}"
+        for name, tree in modules().items()
+        for call in calls(tree, "Depends")
+        if any(isinstance(of, ast.Name) and of.id == "writing" for of in call.args)
+        if not any(
+            word.arg == "scope"
+            and isinstance(word.value, ast.Constant)
+            and word.value.value == "function"
+            for word in call.keywords
+        )
+    }
+    assert late == set()
+
+
+def test_the_time_of_day_enters_at_the_top_alone() -> None:
+    readers = {
+        f"{name}:{node.lineno}"
+        for name, tree in modules().items()
+        if room(name) not in CLOCKS
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if (node.value.id, node.attr)
+        in {("datetime", "now"), ("datetime", "utcnow"), ("date", "today"), ("time", "time")}
+    }
+    assert readers == set()
+
+
+def test_every_handler_of_everything_has_its_reason_here() -> None:
+    found = set()
+    for name, tree in modules().items():
+        for function in functions(tree):
+            for node in ast.walk(function):
+                if isinstance(node, ast.ExceptHandler) and _catches_all(node):
+                    found.add((name, function.name))
+    assert found == set(BROAD)
+
+
+def _catches_all(handler: ast.ExceptHandler) -> bool:
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(
+        kind is None or (isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"})
+        for kind in kinds
+    )
+
+
+def test_no_row_loads_others_by_itself() -> None:
+    assert [name for name, tree in modules().items() if any(calls(tree, "relationship"))] == []
+
+
+def test_every_module_opens_with_what_lives_there() -> None:
+    silent = [name for name, tree in modules().items() if tree.body and not ast.get_docstring(tree)]
+    assert silent == []
+
+
+def test_no_function_is_too_long_to_read() -> None:
+    long = {
+        f"{name}:{function.name}": length(function)
+        for name, tree in modules().items()
+        if "migrations" not in name  # a table is spelled out as it was, however wide
+        for function in functions(tree)
+        if length(function) > LONGEST_FUNCTION
+    }
+    assert long == {}
+
+
+def test_functions_are_short_as_a_rule() -> None:
+    lengths = sorted(length(f) for tree in modules().values() for f in functions(tree))
+    assert median(lengths) <= 10
+    assert lengths[len(lengths) * 9 // 10] <= 35
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    long = {}
+    for path in tracked():
+        if path.parts[:1] != ("src",) and path.parts[:2] != ("web", "src"):
+            continue
+        if path.suffix not in {".py", ".ts", ".svelte", ".css"} or "migrations" in path.parts:
+            continue
+        name = path.as_posix().removeprefix(PACKAGE.relative_to(ROOT).as_posix() + "/")
+        lines = len((ROOT / path).read_text("utf-8").splitlines())
+        if lines > LONGER_FILES.get(name, LONGEST_FILE):
+            long[name] = lines
+    assert long == {}
