@@ -133,16 +133,16 @@ def test_the_program_starts_from_the_wheel_in_an_environment_of_its_own(
     wheel: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "environment"
-    uv = [sys.executable, "-m", "uv"]
     python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
+    pins = ROOT / "requirements" / "run.txt"
     for arguments in (
-        ["venv", "--quiet", "--python", sys.executable, str(home)],
-        ["pip", "install", "--quiet", "--python", str(python), "--require-hashes"]
-        + ["-r", str(ROOT / "requirements" / "run.txt")],
-        ["pip", "install", "--quiet", "--python", str(python), "--no-deps", str(wheel)],
+        ["venv", "--python", sys.executable, str(home)],
+        ["pip", "install", "--python", str(python), "--require-hashes", "-r", str(pins)],
+        ["pip", "install", "--python", str(python), "--no-deps", str(wheel)],
         ["pip", "check", "--python", str(python)],
     ):
-        done = subprocess.run([*uv, *arguments], capture_output=True, text=True, check=False)
+        uv = [sys.executable, "-m", "uv", "--quiet", *arguments]
+        done = subprocess.run(uv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     told = subprocess.run(
         [str(python.with_name("shortlist")), "--version"],
