@@ -113,8 +113,8 @@ class Folder:
         return self._root / UNFINISHED / f"{uuid4().hex}.part"
 
     def _make_folder(self, folder: Path) -> None:
-        """Makes the folder and its parents below the root, each one's entry durable."""
-        if not folder.is_dir():
+        """Makes the folder and its parents, but never the root: a disk may not be mounted."""
+        if folder != self._root and not folder.is_dir():
             self._make_folder(folder.parent)
             folder.mkdir(exist_ok=True)
             _sync_folder(folder.parent)

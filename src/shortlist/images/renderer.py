@@ -39,7 +39,7 @@ class RendererPool:
         idle_seconds: float = 30.0,
     ) -> None:
         self._turn = asyncio.Semaphore(workers or min(2, os.cpu_count() or 1))
-        self._limit_seconds = limit_seconds
+        self.limit_seconds = limit_seconds
         self._idle_seconds = idle_seconds
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
@@ -84,7 +84,7 @@ class RendererPool:
         async with self._turn:
             worker = await self._take()
             try:
-                async with asyncio.timeout(self._limit_seconds):
+                async with asyncio.timeout(self.limit_seconds):
                     answer = await worker.ask({"ask": what}, parts)
             except BaseException as reason:
                 worker.kill()  # half a request or half an answer: it can't be talked to any more
@@ -96,7 +96,7 @@ class RendererPool:
         """What the caller is told; a cancellation stays one."""
         if isinstance(reason, TimeoutError):
             return RenderingStopped(
-                f"The picture was not read within {self._limit_seconds:g} s; try it again."
+                f"The picture was not read within {self.limit_seconds:g} s; try it again."
             )
         if isinstance(reason, EOFError | ConnectionError | ValueError):
             return RenderingStopped("The renderer stopped on this picture; try it again.")
