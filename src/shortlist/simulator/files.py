@@ -98,8 +98,7 @@ class Folders:
         """Writes one picture under the next free counter of `prefix`."""
         prefix = _dated(prefix, image.size)
         subfolder, stem = os.path.split(os.path.normpath(prefix))
-        folder = self.inside(place, subfolder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self._for_saving(place, subfolder)
         number = _highest(folder, stem) + 1
         filename = f"{stem.replace('%batch_num%', str(batch_number))}_{number:05}_.png"
         info = PngInfo()
@@ -113,8 +112,7 @@ class Folders:
     def save_animation(self, images: list[Image.Image], *, prefix: str, fps: float) -> Saved:
         """Writes one animated WebP under the next free counter of `prefix`."""
         subfolder, stem = os.path.split(os.path.normpath(_dated(prefix, images[0].size)))
-        folder = self.inside(Place.OUTPUT, subfolder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self._for_saving(Place.OUTPUT, subfolder)
         filename = f"{stem}_{_highest(folder, stem) + 1:05}_.webp"
         images[0].save(
             folder / filename,
@@ -123,6 +121,15 @@ class Folders:
             duration=round(1000 / fps),
         )
         return Saved(filename, subfolder.replace(os.sep, "/"), Place.OUTPUT)
+
+    def _for_saving(self, place: Place, subfolder: str) -> Path:
+        try:
+            folder = self.inside(place, subfolder)
+        except OutsideFolder:
+            words = "Saving image outside the output folder is not allowed."
+            raise OutsideFolder(words) from None
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def upload(
         self, data: bytes, *, filename: str, subfolder: str, place: Place, overwrite: bool

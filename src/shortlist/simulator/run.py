@@ -88,8 +88,7 @@ class Run:
             name: ["tensor([[[[...]]]])" if isinstance(value, tuple) else str(value)]
             for name, value in inputs.items()
         }
-        known = [n for n in self.graph if n in self._progress or n in self.cached]
-        about: JsonObject = {"current_inputs": printed, "current_outputs": known}
+        about: JsonObject = {"current_inputs": printed, "current_outputs": list(self.graph)}
         self._keep("execution_error", self._at(node_id) | _error_of(failure) | about)
 
     def blocked(self, node_id: str, text: str) -> None:
