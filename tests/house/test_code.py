@@ -14,6 +14,7 @@ CLOCKS = {"api", "dispatcher", "cli", "hub", "simulator"}
 
 # Handlers of everything, by module and function, each with its reason.
 BROAD = {
+    ("api/door.py", "_answer"): "the last resort: logged whole, told with a number alone",
     ("images/renderer.py", "_ask"): "a worker cut off at whatever point can't be talked to again",
     ("simulator/engine.py", "_perform"): "a node is foreign code: all it raises fails its job",
     ("store/db.py", "committed"): "a wake-up that fails costs a poll, never the commit",
