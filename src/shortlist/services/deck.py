@@ -1,0 +1,318 @@
+"""The pairs a person sees next: "triage right".
+
+The right-most column that still holds images this person has not voted on, nor has at hand,
+comes first. Every question here is answered from an index with a limit, so that a column of a
+million costs what a column of a thousand does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import BindParameter, TextClause, bindparam, select, text
+
+from shortlist.domain import pairing
+from shortlist.domain.model import BIRTH_ELO, RunStatus
+from shortlist.domain.pairing import Contestant, Key, Sides
+from shortlist.errors import NotFound
+from shortlist.services import history, showing
+from shortlist.services.acts import sides_of
+from shortlist.services.showing import Pair
+from shortlist.store.db import Tx
+from shortlist.store.schema import IN_FLIGHT, LIVE, PipelineRun
+
+if TYPE_CHECKING:
+    import random
+
+MOST_COUNTED: Final = 500
+"""`remaining` stops counting here; nobody votes that many in one sitting."""
+
+WINDOW: Final = 400
+"""Images without this person's vote among which the fewest votes are looked for, best first."""
+
+SPARE: Final = 4
+"""Candidates in need fetched for each pair wanted, so that the choice among them has room."""
+
+NEIGHBOURS: Final = 12
+"""Closest ratings fetched above and below each of them."""
+
+MEMORY: Final = 60
+"""Acts of this person whose pairs come back only when nothing else is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One step of one run, and how many of its images this person has not voted on (capped)."""
+
+    run_id: int
+    run_name: str
+    step_id: int
+    step_name: str
+    step_order: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is being made while there are fewer than two images to compare."""
+
+    sentence: str
+    made: int
+    planned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deck:
+    """Pairs of one column in the order to show them.
+
+    `column` is null when there is nothing to vote on; then `waiting` says why and `single` is the
+    id of the one image there is, if there is one. `remaining` counts up to `MOST_COUNTED`.
+    """
+
+    pairs: Sequence[Pair]
+    column: Column | None
+    waiting: Waiting | None
+    single: int | None
+    remaining: int
+
+
+def deck(
+    tx: Tx,
+    person: str,
+    *,
+    run_id: int | None,
+    step_order: int | None,
+    count: int,
+    exclude: Sequence[Key],
+    rng: random.Random,
+) -> Deck:
+    """Up to `count` pairs for `person`; none of `exclude`, the pairs already at hand, in order.
+
+    `run_id` and `step_order` pin a run and a column; without a run, all active runs take part.
+    When every image of every column has this person's vote or is at hand, pairs of the right-most
+    column go on, closest ratings and fewest votes first. Raises `NotFound` for an unknown run or
+    step.
+    """
+    scope: dict[str, object] = {"person": person, "run": run_id, "step_order": step_order}
+    ask = _Ask(person, count, exclude, _recent(tx, person), rng)
+    at_hand = _ids(exclude)
+    column = _fresh_column(tx, scope, aside=at_hand) or _right_most(tx, scope)
+    if column is None:
+        return _empty(tx, scope)
+    sides = _deal(tx, column, ask=ask)
+    if all(pairing.key_of(pair.left, pair.right) in ask.recent for pair in sides):
+        # Pairs just skipped are all there is here: they go behind those of other columns.
+        other = _fresh_column(tx, scope, aside=at_hand | _ids(ask.recent))
+        if other is not None:
+            column, sides = other, _deal(tx, other, ask=ask)
+    return Deck(showing.pairs(tx, sides), column, None, None, column.remaining)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What a person wants and has seen; `recent` are the pairs of the last acts, newest first."""
+
+    person: str
+    count: int
+    exclude: Sequence[Key]
+    recent: Sequence[Key]
+    rng: random.Random
+
+
+def _ids(keys: Iterable[Key]) -> set[int]:
+    return {id for key in keys for id in key}
+
+
+def _deal(tx: Tx, column: Column, *, ask: _Ask) -> list[Sides]:
+    contestants = _contestants(tx, column, ask=ask)
+    return pairing.choose(
+        contestants,
+        count=ask.count,
+        taken=ask.exclude,
+        tired={*ask.recent, *_compared(tx, ask.person, contestants=contestants)},
+        last=_ids(ask.exclude[-1:] or ask.recent[:1]),
+        rng=ask.rng,
+    )
+
+
+_OF_COLUMN: Final = f"""
+    {LIVE} AND candidate.pipeline_run_id = {{run}} AND candidate.step_order = {{step_order}}
+"""
+_UNVOTED: Final = """
+    NOT EXISTS (SELECT 1 FROM vote WHERE vote.winner_id = candidate.id
+                AND vote.voter = :person AND NOT vote.void)
+    AND NOT EXISTS (SELECT 1 FROM vote WHERE vote.loser_id = candidate.id
+                    AND vote.voter = :person AND NOT vote.void)
+"""
+_HERE: Final = _OF_COLUMN.format(run="gate.pipeline_run_id", step_order="gate.step_order")
+_COLUMNS: Final = f"""
+    SELECT gate.pipeline_run_id, run.name, gate.pipeline_step_id, gate.step_order, run.priority
+    FROM pipeline_run_step AS gate
+    JOIN pipeline_run AS run ON run.id = gate.pipeline_run_id
+    WHERE (run.id = :run OR CAST(:run AS INTEGER) IS NULL AND run.status = 'active')
+      AND (gate.step_order = :step_order OR CAST(:step_order AS INTEGER) IS NULL)
+      AND EXISTS (SELECT 1 FROM candidate WHERE {_HERE} LIMIT 1 OFFSET 1)
+"""  # noqa: S608 made of this file's and the schema's own constants
+_RANKED: Final = "ORDER BY candidate.elo_score DESC, candidate.vote_count DESC, candidate.id"
+
+FRESH_COLUMN: Final = text(
+    f"""
+    WITH fresh AS ({_COLUMNS}
+      AND EXISTS (SELECT 1 FROM candidate
+                  WHERE {_HERE} AND candidate.id NOT IN :aside AND {_UNVOTED}))
+    SELECT gate.pipeline_run_id, gate.name, gate.pipeline_step_id, step.name, gate.step_order,
+      (SELECT count(*) FROM (SELECT 1 FROM candidate
+                             WHERE {_HERE} AND {_UNVOTED} LIMIT :most) AS unvoted) AS remaining
+    FROM fresh AS gate
+    JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id
+    WHERE gate.step_order = (SELECT max(step_order) FROM fresh)
+    ORDER BY remaining DESC, gate.priority DESC, gate.pipeline_run_id
+    LIMIT 1
+    """  # noqa: S608 made of this file's and the schema's own constants
+).bindparams(bindparam("aside", expanding=True))
+
+RIGHT_MOST: Final = text(
+    f"""
+    SELECT gate.pipeline_run_id, gate.name, gate.pipeline_step_id, step.name, gate.step_order,
+      (SELECT count(*) FROM (SELECT 1 FROM candidate
+                             WHERE {_HERE} AND {_UNVOTED} LIMIT :most) AS unvoted) AS remaining
+    FROM ({_COLUMNS} ORDER BY gate.step_order DESC, run.priority DESC, gate.pipeline_run_id DESC
+          LIMIT 1) AS gate
+    JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id
+    """  # noqa: S608 made of this file's and the schema's own constants
+)
+
+_THIS: Final = _OF_COLUMN.format(run=":run", step_order=":step_order")
+_NEEDY: Final = f"""
+    SELECT id, elo_score, vote_count FROM (
+      SELECT * FROM (
+        SELECT candidate.id, candidate.elo_score, candidate.vote_count FROM candidate
+        WHERE {_THIS} AND candidate.elo_score = {BIRTH_ELO} AND candidate.vote_count = 0
+          AND candidate.id NOT IN :aside
+        ORDER BY candidate.id LIMIT :few) AS newborn
+      UNION
+      SELECT * FROM (
+        SELECT candidate.id, candidate.elo_score, candidate.vote_count FROM candidate
+        WHERE {_THIS} {{unvoted}}
+        {_RANKED} LIMIT :window) AS ranked) AS needy
+    ORDER BY vote_count, id LIMIT :few
+"""  # noqa: S608 made of this file's and the schema's own constants
+_ASIDE: Final[BindParameter[int]] = bindparam("aside", expanding=True)
+NEEDY_FRESH: Final = text(
+    _NEEDY.format(unvoted=f"AND candidate.id NOT IN :aside AND {_UNVOTED}")
+).bindparams(_ASIDE)
+NEEDY: Final = text(_NEEDY.format(unvoted="")).bindparams(_ASIDE)
+
+_NEIGHBOURS: Final = f"""
+    SELECT * FROM (
+      SELECT candidate.id, candidate.elo_score, candidate.vote_count, {_UNVOTED} AS fresh
+      FROM candidate WHERE {_THIS} AND candidate.elo_score <= :elo_{{n}}
+      {_RANKED} LIMIT :near) AS below_{{n}}
+    UNION
+    SELECT * FROM (
+      SELECT candidate.id, candidate.elo_score, candidate.vote_count, {_UNVOTED} AS fresh
+      FROM candidate WHERE {_THIS} AND candidate.elo_score > :elo_{{n}}
+      ORDER BY candidate.elo_score, candidate.vote_count, candidate.id DESC LIMIT :near
+    ) AS above_{{n}}
+"""  # noqa: S608 made of this file's and the schema's own constants
+
+COMPARED: Final = text(
+    """
+    SELECT vote.winner_id, vote.loser_id FROM vote
+    WHERE vote.voter = :person AND NOT vote.void
+      AND vote.winner_id IN :ids AND vote.loser_id IN :ids
+    """
+).bindparams(bindparam("ids", expanding=True))
+
+
+def neighbours(ratings: int) -> TextClause:
+    """The query for the closest candidates around `ratings` ratings (`elo_0`, `elo_1`, …)."""
+    return text(" UNION ".join(_NEIGHBOURS.format(n=n) for n in range(ratings)))
+
+
+def _fresh_column(tx: Tx, scope: Mapping[str, object], *, aside: Collection[int]) -> Column | None:
+    """The right-most column with an image that this person has not voted on and not in `aside`."""
+    limits = {"aside": sorted(aside), "most": MOST_COUNTED}
+    row = tx.execute(FRESH_COLUMN, {**scope, **limits}).one_or_none()
+    return None if row is None else Column(*row)
+
+
+def _right_most(tx: Tx, scope: Mapping[str, object]) -> Column | None:
+    row = tx.execute(RIGHT_MOST, {**scope, "most": MOST_COUNTED}).one_or_none()
+    return None if row is None else Column(*row)
+
+
+def _contestants(tx: Tx, column: Column, *, ask: _Ask) -> list[Contestant]:
+    """The candidates in need of a vote, and the closest ratings around each."""
+    here = {"person": ask.person, "run": column.run_id, "step_order": column.step_order}
+    limits = {
+        "aside": sorted(_ids(ask.exclude)),
+        "few": SPARE * ask.count,
+        "window": WINDOW,
+    }
+    needy = tx.execute(NEEDY_FRESH, here | limits).all() or tx.execute(NEEDY, here | limits).all()
+    ratings = dict.fromkeys(elo for _, elo, _ in needy)
+    around = {f"elo_{n}": elo for n, elo in enumerate(list(ratings)[: 2 * ask.count])}
+    near = tx.execute(neighbours(len(around)), here | around | {"near": NEIGHBOURS}).all()
+    found = {id: Contestant(id, elo, votes, True) for id, elo, votes in needy}
+    found |= {id: Contestant(id, elo, votes, bool(fresh)) for id, elo, votes, fresh in near}
+    return list(found.values())
+
+
+def _recent(tx: Tx, person: str) -> list[Key]:
+    """The pairs this person decided or skipped last, newest first."""
+    entries = history.recent(tx, person, limit=MEMORY)
+    sides = [sides_of(entry.act) for entry in entries if entry.undone_by is None]
+    return [pairing.key_of(pair.left, pair.right) for pair in sides if pair is not None]
+
+
+def _compared(tx: Tx, person: str, *, contestants: Sequence[Contestant]) -> list[Key]:
+    """The pairs among `contestants` that this person has decided."""
+    ids = [contestant.id for contestant in contestants]
+    rows = tx.execute(COMPARED, {"person": person, "ids": ids})
+    return [pairing.key_of(winner, loser) for winner, loser in rows]
+
+
+EMPTY: Final = text(
+    f"""
+    SELECT run.id, run.name, run.status, run.gated, run.base_count, gate.step_order, step.name,
+      (SELECT count(*) FROM (SELECT 1 FROM candidate WHERE {_HERE} LIMIT 2) AS live),
+      (SELECT min(candidate.id) FROM candidate WHERE {_HERE}),
+      (SELECT count(*) FROM job WHERE {IN_FLIGHT} AND job.pipeline_run_id = run.id
+       AND job.pipeline_step_id = gate.pipeline_step_id) AS in_flight
+    FROM pipeline_run_step AS gate
+    JOIN pipeline_run AS run ON run.id = gate.pipeline_run_id
+    JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id
+    WHERE (run.id = :run OR CAST(:run AS INTEGER) IS NULL AND run.status = 'active')
+      AND (gate.step_order = :step_order OR CAST(:step_order AS INTEGER) IS NULL)
+    ORDER BY in_flight > 0 DESC, run.priority DESC, run.id DESC, gate.step_order
+    LIMIT 1
+    """  # noqa: S608 made of this file's and the schema's own constants
+)
+"""The column whose first pair comes next: where jobs are at work, else the first of a run."""
+
+
+def _empty(tx: Tx, scope: Mapping[str, object]) -> Deck:
+    row = tx.execute(EMPTY, scope).one_or_none()
+    if row is None:
+        return Deck((), None, _nowhere(tx, scope), None, 0)
+    _, name, status, gated, base_count, step_order, step_name, made, single, in_flight = row
+    planned = max(2, base_count if gated and step_order == 1 else made + in_flight)
+    sentence = f"{made} of {planned} {step_name} images made; the first pair comes with the second."
+    if status != RunStatus.ACTIVE:
+        sentence = f"The run {name} is {status}; nothing new is made for it."
+    elif not in_flight:
+        sentence = f"{made} of {planned} {step_name} images made; no image is being made now."
+    return Deck((), None, Waiting(sentence, made, planned), single, 0)
+
+
+def _nowhere(tx: Tx, scope: Mapping[str, object]) -> Waiting:
+    """What to say when no run or step fits; raises `NotFound` where one was named."""
+    if scope["run"] is None:
+        return Waiting("Nothing to vote on yet: there is no active run.", 0, 0)
+    known = tx.execute(select(PipelineRun.id).where(PipelineRun.id == scope["run"])).first()
+    if known is None:
+        raise NotFound(f"There is no run {scope['run']}.")
+    raise NotFound(f"Run {scope['run']} has no step {scope['step_order']}.")
