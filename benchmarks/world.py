@@ -138,6 +138,7 @@ def _fill(tx: Tx, world: World, *, order: int, share: int, first: int) -> int:
     is_open = f"CASE WHEN (i % {size}) * {world.runs} + i / {size} < {world.open_parents} "
     is_open += "THEN 1 ELSE 0 END"
     limits = {1: "2", 2: "2", 3: f"2 + {is_open}", 4: "0"}
+    digest = f"substr('{'0' * 64}' || ({first} + i), length('' || ({first} + i)) + 1)"
     statement = f"""
         INSERT INTO candidate (id, pipeline_run_id, pipeline_step_id, step_order, parent_id, path,
           status, rejected_ancestors, elo_score, vote_count, child_count, reserved, child_limit,
@@ -146,7 +147,7 @@ def _fill(tx: Tx, world: World, *, order: int, share: int, first: int) -> int:
         SELECT {first} + i, 1 + i / {size}, {order}, {order}, {parent},
           {"COALESCE(parent.path || parent.id || '/', '/')" if order > 1 else "'/'"},
           'active', 0, 1000 + (i * 7919) % 601 - 300, 3, {0 if order == 4 else 2}, 0,
-          {limits[order]}, 0, TRUE, 'aa/bb/' || ({first} + i) || '.png', '' || ({first} + i),
+          {limits[order]}, 0, TRUE, '00/00/' || {digest} || '.png', {digest},
           'image/png', 768, 1024, 1000000, '', '[]', 1, NULL, 0, '2026-01-01 00:00:00'
         FROM ({series}) AS numbers
         {f"JOIN candidate AS parent ON parent.id = {parent}" if order > 1 else ""}

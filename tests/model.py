@@ -58,7 +58,7 @@ class Job:
     order: int
     parent: Image | None
     in_flight: bool = True
-    succeeded: bool = False
+    answered: bool = False
 
 
 @dataclass
@@ -112,7 +112,7 @@ class World:
 
     def result(self, job: Job, first_id: int, count: int) -> list[Image]:
         """What a job's `count` images become, with ids from `first_id`."""
-        if job.succeeded:
+        if job.answered:
             return []
         places = count
         if job.parent is not None:
@@ -130,7 +130,7 @@ class World:
             for index in range(min(count, places))
         ]
         self.images += made
-        job.succeeded = job.in_flight
+        job.answered = True
         job.in_flight = False
         return made
 

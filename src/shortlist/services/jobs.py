@@ -189,13 +189,9 @@ def ingest(tx: Tx, job_id: int, *, images: Sequence[NewImage], now: datetime) ->
     """
     tx.lock_tree()
     job = _row(tx, job_id)
-    made = tx.execute(
-        select(ImageCandidate.id)
-        .where(ImageCandidate.job_id == job_id)
-        .order_by(ImageCandidate.output_index)
-    ).scalars()
-    if job.status is JobStatus.SUCCEEDED:
-        return list(made)
+    made = _results(tx, job_id)
+    if made is not None:
+        return made
     birth = _birth(tx, job)
     ids = [
         _insert(tx, job, birth, image=image, index=index, now=now)
@@ -260,6 +256,18 @@ class _Birth:
     child_limit: int
     advances: bool
     places: int
+
+
+def _results(tx: Tx, job_id: int) -> list[int] | None:
+    """The candidates a job has made, null when its result has not come yet."""
+    made = tx.execute(
+        select(ImageCandidate.id)
+        .where(ImageCandidate.job_id == job_id)
+        .order_by(ImageCandidate.output_index)
+    ).scalars()
+    ids = list(made)
+    kept = tx.execute(select(Job.kept).where(Job.id == job_id)).scalar_one()
+    return ids if ids or kept else None
 
 
 def _row(tx: Tx, job_id: int) -> _Row:
@@ -331,7 +339,9 @@ def _birth(tx: Tx, job: _Row) -> _Birth:
             PipelineStep.max_children,
             PipelineRun.max_children,
             PipelineRun.last_order,
-        ).where(PipelineStep.id == job.step_id, PipelineRun.id == job.run_id)
+        )
+        .join(PipelineRun, PipelineRun.pipeline_id == PipelineStep.pipeline_id)
+        .where(PipelineStep.id == job.step_id, PipelineRun.id == job.run_id)
     ).one()
     limit = 0 if order == last else step_limit or run_limit
     advances = order == 1 or gate is GateKind.AUTO
@@ -401,7 +411,7 @@ def _settle(tx: Tx, job: _Row, *, made: int, kept: Sequence[NewImage], now: date
             .where(ImageCandidate.id == job.parent_id)
             .values(
                 child_count=ImageCandidate.child_count + made,
-                reserved=ImageCandidate.reserved - held,
+                reserved=ImageCandidate.reserved - int(held),
             )
         )
     values: dict[str, object] = {"kept": [image.key for image in kept], "recall": False}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import RowMapping, func, insert, select
 
 from shortlist.comfy.workflow import (
     Bindings,
@@ -119,9 +119,7 @@ def views(tx: Tx, *, only: int | None = None) -> list[PipelineView]:
     rows = tx.execute(query).all()
     steps = _steps(tx, [row.id for row in rows])
     latest = dict(
-        tx.execute(select(Pipeline.name, func.max(Pipeline.version)).group_by(Pipeline.name))
-        .tuples()
-        .all()
+        tx.execute(select(Pipeline.name, func.max(Pipeline.version)).group_by(Pipeline.name)).all()
     )
     return [
         PipelineView(
@@ -137,22 +135,27 @@ def views(tx: Tx, *, only: int | None = None) -> list[PipelineView]:
     ]
 
 
+def step(tx: Tx, step_id: int) -> StepView:
+    """One step. Raises `NotFound`."""
+    row = tx.execute(_STEPS.where(PipelineStep.id == step_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no step {step_id}.")
+    return _step(row._mapping)
+
+
 def _steps(tx: Tx, pipeline_ids: Sequence[int]) -> dict[int, list[StepView]]:
     steps: dict[int, list[StepView]] = {id: [] for id in pipeline_ids}
-    rows = tx.execute(
-        select(PipelineStep.pipeline_id, *(getattr(PipelineStep, name) for name in _STEP_FIELDS))
-        .where(PipelineStep.pipeline_id.in_(pipeline_ids))
-        .order_by(PipelineStep.order)
-    )
-    for row in rows:
-        held = row._mapping
-        steps[row.pipeline_id].append(
-            StepView(
-                **{name: held[name] for name in _STEP_FIELDS if name != "comfy_workflow_json"},
-                workflow=row.comfy_workflow_json,
-            )
-        )
+    wanted = _STEPS.where(PipelineStep.pipeline_id.in_(pipeline_ids))
+    for row in tx.execute(wanted.order_by(PipelineStep.order)):
+        steps[row.pipeline_id].append(_step(row._mapping))
     return steps
+
+
+def _step(row: RowMapping) -> StepView:
+    return StepView(
+        **{name: row[name] for name in _STEP_FIELDS if name != "comfy_workflow_json"},
+        workflow=row["comfy_workflow_json"],
+    )
 
 
 _STEP_FIELDS: Final = (
@@ -164,6 +167,9 @@ _STEP_FIELDS: Final = (
     "default_top_k",
     "bindings",
     "comfy_workflow_json",
+)
+_STEPS: Final = select(
+    PipelineStep.pipeline_id, *(getattr(PipelineStep, name) for name in _STEP_FIELDS)
 )
 
 

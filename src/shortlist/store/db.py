@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
@@ -29,13 +29,13 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from shortlist import logs
 from shortlist.errors import ConfigFault, Unavailable
-from shortlist.store.wake import CHANNEL, Wake, listen
+from shortlist.store.wake import CHANNEL, LISTEN_SECONDS, Wake, listen
 
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
@@ -159,10 +159,11 @@ class Database:
         self._turn = Turnstile() if self.sqlite else nullcontext()
         self.wake = Wake()
         self._stop = threading.Event()
+        self._listener = threading.Thread(
+            target=listen, args=(writer, self.wake), kwargs={"stop": self._stop}, daemon=True
+        )
         if not self.sqlite:
-            threading.Thread(
-                target=listen, args=(writer, self.wake), kwargs={"stop": self._stop}, daemon=True
-            ).start()
+            self._listener.start()
 
     @classmethod
     def open(cls, location: str) -> Database:
@@ -226,7 +227,12 @@ class Database:
             connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
+        """Ends the listener and lets go of all connections."""
         self._stop.set()
+        if self._listener.is_alive():
+            with suppress(SQLAlchemyError), self._writer.begin() as connection:
+                connection.execute(_NOTIFY)
+            self._listener.join(LISTEN_SECONDS)
         self._reader.dispose()
         self._writer.dispose()
 
