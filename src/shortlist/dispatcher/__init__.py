@@ -1,0 +1,1 @@
+"""The dispatcher: the only room that talks to ComfyUI servers."""
