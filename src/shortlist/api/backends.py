@@ -1,0 +1,77 @@
+"""The servers that render, over HTTP: list, add, rename, drain, remove."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from shortlist.api.deps import IdInPath, InRooms, Now
+from shortlist.api.edge import StrictRoute
+from shortlist.api.models import Backend, JobSummary
+from shortlist.api.requests import BackendChange, NewBackend
+from shortlist.services import backends, work
+from shortlist.services.backends import BackendView
+from shortlist.services.work import JobView
+from shortlist.store.db import Tx
+
+router = APIRouter(prefix="/backends", tags=["backends"], route_class=StrictRoute)
+
+
+@router.get("", operation_id="list_backends")
+def list_backends(rooms: InRooms) -> list[Backend]:
+    """All servers with the jobs they have."""
+    with rooms.database.snapshot() as tx:
+        return listed(tx)
+
+
+@router.post("", status_code=201, operation_id="add_backend")
+def add_backend(body: NewBackend, rooms: InRooms, now: Now) -> Backend:
+    """Adds a ComfyUI server; the hub starts to use it at once."""
+
+    def add(tx: Tx) -> Backend:
+        own = rooms.options.own
+        return _one(tx, backends.register(tx, body.url, name=body.name, own=own, now=now))
+
+    return rooms.database.run(add)
+
+
+@router.patch("/{backend_id}", operation_id="change_backend")
+def change_backend(backend_id: IdInPath, body: BackendChange, rooms: InRooms, now: Now) -> Backend:
+    """Renames a server, or takes it out of use: it finishes what it has and gets nothing new."""
+
+    def change(tx: Tx) -> Backend:
+        backends.change(tx, backend_id, name=body.name, enabled=body.enabled, now=now)
+        return _one(tx, backend_id)
+
+    return rooms.database.run(change)
+
+
+@router.delete("/{backend_id}", status_code=204, operation_id="remove_backend")
+def remove_backend(backend_id: IdInPath, rooms: InRooms, now: Now) -> Response:
+    """Removes a server that has no job in flight."""
+    rooms.database.run(lambda tx: backends.remove(tx, backend_id, now=now))
+    return Response(status_code=204)
+
+
+def listed(tx: Tx) -> list[Backend]:
+    flying = work.in_flight(tx)
+    return [_shape(view, flying) for view in backends.views(tx)]
+
+
+def _one(tx: Tx, backend_id: int) -> Backend:
+    return _shape(backends.view(tx, backend_id), work.in_flight(tx))
+
+
+def _shape(view: BackendView, flying: list[JobView]) -> Backend:
+    return Backend(
+        id=view.id,
+        name=view.name,
+        kind=view.kind,
+        url=view.url,
+        enabled=view.enabled,
+        health=view.health,
+        health_detail=view.health_detail,
+        version=view.version,
+        simulator=view.simulator,
+        heard_at=view.heard_at,
+        in_flight=[JobSummary.model_validate(job) for job in flying if job.backend.id == view.id],
+    )

@@ -1,0 +1,128 @@
+"""What endpoints are handed: the opened rooms, the options of this hub, and who is asking."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final, Protocol
+
+from fastapi import Depends, Query
+from fastapi import Path as InPath
+from starlette.requests import Request
+
+from shortlist.errors import Unavailable
+from shortlist.images.blobs import Blobs
+from shortlist.images.renderer import RendererPool
+from shortlist.store.db import Database
+
+LARGEST_ID: Final = 2**53
+"""A browser's numbers are exact up to there."""
+
+PERSON: Final = "me"
+"""The one person of a hub without accounts; whoever has the token is that person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The values of the settings that the interface needs.
+
+    `hosts` are the names this hub answers to, without a port; `any_address` lets every IP address
+    in, which no one can make to point elsewhere. `page` is the folder of the built web page.
+    """
+
+    hosts: frozenset[str] = frozenset(("localhost", "127.0.0.1", "[::1]"))
+    any_address: bool = False
+    token: str | None = None
+    max_children: int = 3
+    target_leaves: int = 10
+    base_count: int = 3
+    page: Path | None = None
+    own: tuple[str, ...] = ()
+
+
+class Tick(Protocol):
+    """How far one running job is."""
+
+    @property
+    def job_id(self) -> int: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def max(self) -> float: ...
+    @property
+    def node(self) -> str: ...
+
+
+class Ticks(Protocol):
+    """A follower's queue of ticks."""
+
+    async def get(self) -> Tick: ...
+
+
+class ProgressFeed(Protocol):
+    """Whoever knows how far running jobs are; the hub's dispatcher."""
+
+    def subscribe(self) -> AbstractContextManager[Ticks]: ...
+
+
+class Streams:
+    """The open event streams of one application: how many there are, and that they must end.
+
+    Belongs to the event loop of the server.
+    """
+
+    def __init__(self, most: int = 64) -> None:
+        self._most = most
+        self._bells: set[asyncio.Event] = set()
+        self.closing = False
+
+    @contextmanager
+    def seat(self) -> Iterator[asyncio.Event]:
+        """A bell for one stream, rung by `close` too. Raises `Unavailable` when all are taken."""
+        if self.closing or len(self._bells) >= self._most:
+            raise Unavailable(
+                f"{self._most} event streams are open; close another page of this hub."
+            )
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        try:
+            yield bell
+        finally:
+            self._bells.discard(bell)
+
+    def close(self) -> None:
+        """Lets every stream end by itself; new ones are refused."""
+        self.closing = True
+        for bell in self._bells:
+            bell.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What `create_app` was given, for the endpoints."""
+
+    database: Database
+    blobs: Blobs
+    renderer: RendererPool
+    options: Options
+    progress: ProgressFeed | None = None
+    streams: Streams = field(default_factory=Streams)
+
+
+def rooms(request: Request) -> Rooms:
+    found: Rooms = request.app.state.rooms
+    return found
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+InRooms = Annotated[Rooms, Depends(rooms)]
+Now = Annotated[datetime, Depends(now)]
+IdInPath = Annotated[int, InPath(ge=1, le=LARGEST_ID)]
+IdInQuery = Annotated[int | None, Query(ge=1, le=LARGEST_ID)]

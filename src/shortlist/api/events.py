@@ -1,0 +1,161 @@
+"""The shapes of the event stream: a number, a kind and its data, as `EventSource` hands them out.
+
+Numbered events come from the journal and can be replayed; `progress` has no number and is lost
+with the connection. `resync` says that the hub no longer has what was missed: load everything anew.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, RootModel
+
+from shortlist.api.models import Card, Shape
+from shortlist.domain.model import CandidateStatus, JobStatus
+from shortlist.services.journal import EventKind
+
+
+class Told(Shape):
+    """What every numbered event says: the run it is about, if it is about one, and when."""
+
+    run_id: int | None
+    at: datetime
+
+
+class CandidateMade(Told):
+    candidate: Card
+
+
+class CandidateRejected(Told):
+    """`branch` images below `root_id` are dead with it."""
+
+    root_id: int
+    branch: int
+    status: CandidateStatus
+
+
+class CandidateRestored(Told):
+    root_id: int
+    branch: int
+
+
+class Rating(Shape):
+    elo: float
+    votes: int
+
+
+class Rated(Told):
+    ratings: dict[str, Rating]
+
+
+class JobChanged(Told):
+    job: int
+    status: JobStatus
+    step_order: int
+    parent_id: int | None
+    backend_id: int
+    error: str | None = None
+
+
+class RunChanged(Told):
+    pass
+
+
+class GateChanged(Told):
+    step_id: int
+
+
+class BackendChanged(Told):
+    backend_id: int
+
+
+class Resync(Shape):
+    pass
+
+
+class Progress(Shape):
+    """How far a running job is: `value` of `max` steps of its present node."""
+
+    job: int
+    value: float
+    max: float
+    node: str | None
+
+
+class CandidateMadeEvent(Shape):
+    id: int
+    event: Literal[EventKind.CANDIDATE_MADE]
+    data: CandidateMade
+
+
+class CandidateRejectedEvent(Shape):
+    id: int
+    event: Literal[EventKind.CANDIDATE_REJECTED]
+    data: CandidateRejected
+
+
+class CandidateRestoredEvent(Shape):
+    id: int
+    event: Literal[EventKind.CANDIDATE_RESTORED]
+    data: CandidateRestored
+
+
+class RatedEvent(Shape):
+    id: int
+    event: Literal[EventKind.RATED]
+    data: Rated
+
+
+class JobChangedEvent(Shape):
+    id: int
+    event: Literal[EventKind.JOB_CHANGED]
+    data: JobChanged
+
+
+class RunChangedEvent(Shape):
+    id: int
+    event: Literal[EventKind.RUN_CHANGED]
+    data: RunChanged
+
+
+class GateChangedEvent(Shape):
+    id: int
+    event: Literal[EventKind.GATE_CHANGED]
+    data: GateChanged
+
+
+class BackendChangedEvent(Shape):
+    id: int
+    event: Literal[EventKind.BACKEND_CHANGED]
+    data: BackendChanged
+
+
+class ResyncEvent(Shape):
+    id: int
+    event: Literal["resync"]
+    data: Resync
+
+
+class ProgressEvent(Shape):
+    event: Literal["progress"]
+    data: Progress
+
+
+AnyEvent = Annotated[
+    CandidateMadeEvent
+    | CandidateRejectedEvent
+    | CandidateRestoredEvent
+    | RatedEvent
+    | JobChangedEvent
+    | RunChangedEvent
+    | GateChangedEvent
+    | BackendChangedEvent
+    | ResyncEvent
+    | ProgressEvent,
+    Field(discriminator="event"),
+]
+
+
+class StreamEvent(RootModel[AnyEvent]):
+    """One event of the stream."""

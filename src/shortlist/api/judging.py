@@ -1,0 +1,131 @@
+"""The shapes of answers while judging: pairs, walks, what came of an act. No rule lives here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shortlist.api.models import Card, NamedRef, Problem, Shape, Shown, Step
+from shortlist.domain.model import ActKind, WalkAnswer
+from shortlist.domain.walk import Relation
+from shortlist.services.triage import Chosen
+
+
+class Pair(Shape):
+    """Two images to choose from; `key` is their ids, the lower first."""
+
+    key: str
+    run_id: int
+    step_id: int
+    step_name: str
+    step_order: int
+    left: Shown
+    right: Shown
+
+
+class Waiting(Shape):
+    sentence: str
+    made: int
+    planned: int
+
+
+class Deck(Shape):
+    """The next pairs for this person, or what there is instead."""
+
+    pairs: list[Pair]
+    step: Step | None
+    run: NamedRef | None
+    waiting: Waiting | None
+    single: Card | None
+    remaining: int
+
+
+class Placed(Shape):
+    candidate: Shown
+    step_name: str
+    step_order: int
+
+
+class StripPlace(Placed):
+    rejected: bool
+
+
+class Beside(Shape):
+    candidate: Shown
+    relation: Relation
+
+
+class Consequence(Shape):
+    """What an answer would do: images and jobs of the branch that it ends."""
+
+    sentence: str
+    rejects: int
+    jobs: int
+    allowed: bool
+
+
+class Walk(Shape):
+    """Kill-left: from the killed image to its base.
+
+    `asked` is null when the walk is over; `note` then says why, where nobody answered.
+    `also_killed` is the other image of a kill of both. `others` counts those that could stand
+    beside instead.
+    """
+
+    id: str
+    killed: Shown
+    also_killed: Shown | None
+    strip: list[StripPlace]
+    asked: Placed | None
+    beside: Beside | None
+    others: int
+    answers: dict[WalkAnswer, Consequence]
+    blamed_step: str | None
+    note: str | None
+
+
+class Rejection(Shape):
+    """What a kill ended: `branch` images below the root, `jobs` in flight."""
+
+    root_id: int
+    branch: int
+    jobs: int
+
+
+class Undone(Shape):
+    act_id: str
+    kind: ActKind
+    label: str
+    pair: Pair | None
+
+
+class ActResult(Shape):
+    """What came of one act. `repeated`: the act was stored before, and this is its answer."""
+
+    id: str
+    ok: bool
+    repeated: bool
+    problem: Problem | None
+    kind: ActKind
+    label: str
+    ratings: dict[int, float] | None
+    rejected: Rejection | None
+    walk: Walk | None
+    undone: Undone | None
+
+
+class ActResults(Shape):
+    results: list[ActResult]
+
+
+class PastAct(Shape):
+    """One entry of this person's log."""
+
+    id: str
+    kind: ActKind
+    label: str
+    at: datetime
+    undone: bool
+    undoable: bool
+    left: Shown | None
+    right: Shown | None
+    chosen: Chosen

@@ -1,0 +1,341 @@
+"""The shapes of answers, under the product's own names; no rule lives here.
+
+They are read from the services' results by attribute, and `docs/openapi.json` is made of them.
+What a judging person gets is in `judging.py`, the event stream in `events.py`, and the shapes of
+requests are in `requests.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shortlist.comfy.workflow import Role, Sure
+from shortlist.domain.model import (
+    BackendKind,
+    CandidateStatus,
+    GateKind,
+    GateState,
+    Health,
+    JobStatus,
+    RunStatus,
+)
+from shortlist.domain.next_job import Rule
+
+Region = Annotated[
+    list[float],
+    Field(min_length=4, max_length=4, description="x, y, width, height as fractions"),
+]
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class WorkflowFormat(StrEnum):
+    API = "api"
+    EDITOR = "editor"
+
+
+class Shape(BaseModel):
+    """An answer; made from any object that has these attributes."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Problem(Shape):
+    """What is wrong and what to do about it (RFC 9457)."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True, extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+
+
+class Alive(Shape):
+    status: str
+
+
+class Picture(Shape):
+    """Served at `/api/images/{hash}/320`, `/2048` and `/original`."""
+
+    hash: str
+    width: int
+    height: int
+    thumbhash: str = Field(description="base64")
+    media_type: str
+
+
+class Shown(Shape):
+    """An image as a judge sees it: nothing that could sway."""
+
+    id: int
+    picture: Picture
+    regions: list[Region]
+
+
+class Card(Shown):
+    """A candidate in lists. `dead`: an ancestor is rejected."""
+
+    run_id: int
+    step_id: int
+    step_order: int
+    parent_id: int | None
+    status: CandidateStatus
+    dead: bool
+    advances: bool
+    elo: float
+    votes: int
+    children: int
+    child_limit: int
+    in_flight: int
+    parked: bool
+    seed: int | None
+    created_at: datetime
+
+
+class Step(Shape):
+    id: int
+    name: str
+    order: int
+    max_children: int | None
+    gate: GateKind
+    default_top_k: int | None
+
+
+class StepDetail(Step):
+    bindings: dict[str, object]
+    workflow: dict[str, object]
+
+
+class Pipeline(Shape):
+    id: int
+    name: str
+    version: int
+    description: str
+    steps: list[Step]
+    created_at: datetime
+    newest: bool
+
+
+class PipelineDetail(Shape):
+    id: int
+    name: str
+    version: int
+    description: str
+    steps: list[StepDetail]
+    created_at: datetime
+    newest: bool
+
+
+class NamedRef(Shape):
+    id: int
+    name: str
+
+
+class PipelineRef(Shape):
+    id: int
+    name: str
+    version: int
+
+
+class Column(Shape):
+    """One step of a run in numbers; `held_reason` waits for a person to release it."""
+
+    step_id: int
+    step_order: int
+    name: str
+    live: int
+    rejected: int
+    made: int
+    in_flight: int
+    state: GateState
+    held_reason: str | None
+    top_k: int | None
+
+
+class RunSummary(Shape):
+    id: int
+    name: str
+    status: RunStatus
+    priority: int
+    pipeline: PipelineRef
+    max_children: int
+    target_leaves: int
+    base_count: int
+    gated: bool
+    finished: int
+    created_at: datetime
+    columns: list[Column]
+
+
+class Reason(Shape):
+    """Why a job was chosen: the rule, the column, the tickets and the seed of the raffle."""
+
+    rule: Rule
+    sentence: str
+    step_order: int
+    priority: int
+    eligible: int
+    tickets: float
+    ticket: float
+    seed: int
+    parent_id: int | None
+    elo: float | None
+    lacking: int | None
+
+
+class JobSummary(Shape):
+    id: int
+    run_id: int
+    step_id: int
+    step_order: int
+    step_name: str
+    parent_id: int | None
+    status: JobStatus
+    backend: NamedRef
+    prompt_id: str
+    attempts: int
+    error_kind: str | None
+    error: str | None
+    seed: int
+    reason: Reason
+    created_at: datetime
+    submitted_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    candidates: list[int]
+
+
+class Job(JobSummary):
+    workflow: dict[str, object]
+
+
+class NextUp(Shape):
+    """What this run's next job would be, were it the only run."""
+
+    sentence: str
+    eligible: int
+    step_order: int
+
+
+class Run(RunSummary):
+    prompt: str
+    negative_prompt: str
+    parameters: dict[str, object]
+    jobs_in_flight: list[JobSummary]
+    recent_jobs: list[JobSummary]
+    why: str
+    next_up: NextUp | None
+
+
+class CandidateColumns(Shape):
+    """All images of a run, one list a field, in id order."""
+
+    id: list[int]
+    parent_id: list[int | None]
+    step_order: list[int]
+    status: list[CandidateStatus]
+    dead: list[bool]
+    advances: list[bool]
+    elo: list[float]
+    votes: list[int]
+    children: list[int]
+    in_flight: list[int]
+    hash: list[str]
+    width: list[int]
+    height: list[int]
+    thumbhash: list[str]
+
+
+class CandidateTable(Shape):
+    """The board of a run; follow the events after `event` to keep it true."""
+
+    steps: list[Step]
+    columns: CandidateColumns
+    event: int
+
+
+class KillRecord(Shape):
+    by: str
+    blamed_step: str | None
+    at: datetime
+    void: bool
+
+
+class Candidate(Card):
+    """One image with its family; `lineage` begins with the base image and ends with itself."""
+
+    lineage: list[Card]
+    children_cards: list[Card]
+    siblings: list[Card]
+    job: JobSummary | None
+    kills: list[KillRecord]
+
+
+class Backend(Shape):
+    id: int
+    name: str
+    kind: BackendKind
+    url: str
+    enabled: bool
+    health: Health
+    health_detail: str
+    version: str
+    simulator: bool
+    heard_at: datetime | None
+    in_flight: list[JobSummary]
+
+
+class Status(Shape):
+    version: str
+    simulator: bool = Field(description="whether any backend is a simulator")
+    database: str
+    runs: list[RunSummary]
+    backends: list[Backend]
+    why: str
+    next_job: Reason | None
+    last_event: int
+
+
+class BindingChoice(Shape):
+    node_id: str
+    node_title: str
+    input: str
+    reason: str
+
+
+class FoundBinding(BindingChoice):
+    """Where a role of the workflow was found, why there, and how sure that is.
+
+    A role that was not found has an empty `node_id`, and `reason` says what to do.
+    """
+
+    role: Role
+    sure: Sure
+    alternatives: list[BindingChoice]
+
+
+class Finding(Shape):
+    """Something a person should know of a workflow before using it."""
+
+    severity: Severity
+    node_id: str | None
+    node_title: str | None
+    detail: str
+
+
+class Inspection(Shape):
+    """What a workflow file holds; `graph` is it in API format."""
+
+    format: WorkflowFormat
+    graph: dict[str, object]
+    bindings: list[FoundBinding]
+    problems: list[Finding]

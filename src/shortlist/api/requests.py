@@ -1,0 +1,178 @@
+"""The shapes of requests: what the page and scripts may send, each with its limits.
+
+A field that is not listed is refused, so that a typing error is told and not ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from shortlist.domain.model import ActKind, GateKind, RunStatus, WalkAnswer
+
+MOST_ACTS = 50
+"""Acts of one request: what a page piles up in a minute without a network."""
+
+Number = Annotated[int, Field(strict=True)]
+Id = Annotated[Number, Field(ge=1, le=2**53, description="an id")]
+Count = Annotated[
+    Number, Field(ge=-(2**31), le=2**31 - 1, json_schema_extra={"minimum": 1, "maximum": 100_000})
+]
+"""Only what the database can't hold is refused here: the services say what is too much of what."""
+
+Priority = Annotated[Number, Field(ge=-1_000, le=1_000)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Words = Annotated[str, StringConstraints(max_length=100_000)]
+CLIENT_ID = r"^[A-Za-z0-9_.:-]{1,64}$"
+"""What a client may call its acts: a UUID and its like."""
+
+ClientId = Annotated[str, StringConstraints(pattern=CLIENT_ID)]
+Graph = dict[str, object]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewStep(Body):
+    """One step: a workflow as saved by ComfyUI's editor or in its API format."""
+
+    name: Words
+    workflow: Graph | str
+    max_children: Count | None = None
+    gate: GateKind = GateKind.MANUAL
+    default_top_k: Count | None = None
+    bindings: Graph | None = None
+
+
+class NewPipeline(Body):
+    name: Words
+    description: Words = ""
+    steps: Annotated[list[NewStep], Field(max_length=100, json_schema_extra={"minItems": 1})]
+
+
+class WorkflowToInspect(Body):
+    workflow: Graph | str
+
+
+class NewRun(Body):
+    """A run; N, T and the number of base images default to the hub's settings."""
+
+    pipeline_id: Id
+    name: Name
+    prompt: Words
+    negative_prompt: Words = ""
+    parameters: Graph = {}
+    max_children: Count | None = None
+    target_leaves: Count | None = None
+    base_count: Count | None = None
+    priority: Priority = 0
+
+
+class RunChange(Body):
+    """What to change; a field that is left out or null stays."""
+
+    name: Name | None = None
+    prompt: Words | None = None
+    negative_prompt: Words | None = None
+    parameters: Graph | None = None
+    max_children: Count | None = None
+    target_leaves: Count | None = None
+    base_count: Count | None = None
+    priority: Priority | None = None
+    status: Literal[RunStatus.ACTIVE, RunStatus.PAUSED, RunStatus.ARCHIVED] | None = None
+
+
+class NewBackend(Body):
+    url: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+    name: Name | None = None
+
+
+class BackendChange(Body):
+    name: Name | None = None
+    enabled: Annotated[bool, Field(strict=True)] | None = None
+
+
+class SignIn(Body):
+    token: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+
+
+class _Act(Body):
+    """`id` is made by the client and stays the same when the act is sent again."""
+
+    id: ClientId
+
+
+class VoteAct(_Act):
+    """`left` is the image that stood on the left, `shown_ms` the time from paint to decision."""
+
+    kind: Literal[ActKind.VOTE]
+    winner: Id
+    loser: Id
+    left: Id
+    shown_ms: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+
+
+class TieAct(_Act):
+    kind: Literal[ActKind.TIE]
+    a: Id
+    b: Id
+    left: Id
+    shown_ms: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+
+
+class SkipAct(_Act):
+    kind: Literal[ActKind.SKIP]
+    a: Id
+    b: Id
+
+
+class KillAct(_Act):
+    """`other` stood beside the killed one, `left` is which of the two stood on the left.
+
+    `walk` is the id of the kill whose walk showed them, where one did: this kill then belongs to
+    that walk and its undo.
+    """
+
+    kind: Literal[ActKind.KILL]
+    candidate: Id
+    other: Id | None = None
+    left: Id | None = None
+    walk: ClientId | None = None
+
+
+class KillBothAct(_Act):
+    kind: Literal[ActKind.KILL_BOTH]
+    a: Id
+    b: Id
+
+
+class WalkAct(_Act):
+    """An answer of the walk that the kill `walk` began, about its `candidate`."""
+
+    kind: Literal[ActKind.WALK]
+    walk: ClientId
+    candidate: Id
+    answer: WalkAnswer
+
+
+class UndoAct(_Act):
+    """Takes back `target`, or this person's last act that still stands."""
+
+    kind: Literal[ActKind.UNDO]
+    target: ClientId | None = None
+
+
+class RedoAct(_Act):
+    kind: Literal[ActKind.REDO]
+
+
+Act = Annotated[
+    VoteAct | TieAct | SkipAct | KillAct | KillBothAct | WalkAct | UndoAct | RedoAct,
+    Field(discriminator="kind"),
+]
+
+
+class Acts(Body):
+    acts: Annotated[list[Act], Field(min_length=1, max_length=MOST_ACTS)]

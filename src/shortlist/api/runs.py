@@ -1,0 +1,157 @@
+"""Runs over HTTP: list, make, look at, change; and the table that a board is drawn from."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from shortlist.api.deps import IdInPath, InRooms, Now
+from shortlist.api.edge import StrictRoute
+from shortlist.api.models import (
+    CandidateColumns,
+    CandidateTable,
+    Column,
+    JobSummary,
+    NextUp,
+    PipelineRef,
+    Run,
+    RunSummary,
+    Step,
+)
+from shortlist.api.requests import NewRun, RunChange
+from shortlist.domain.model import RunStatus
+from shortlist.services import images, jobs, journal, overview, pipelines, runs, work
+from shortlist.services.overview import RunView
+from shortlist.store.db import Tx
+
+RECENT_JOBS = 20
+
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=StrictRoute)
+
+
+@router.get("", operation_id="list_runs")
+def list_runs(rooms: InRooms, status: RunStatus | None = None) -> list[RunSummary]:
+    """All runs, highest priority first."""
+    with rooms.database.snapshot() as tx:
+        return summaries(tx, status=status)
+
+
+@router.post("", status_code=201, operation_id="create_run")
+def create_run(body: NewRun, rooms: InRooms, now: Now) -> RunSummary:
+    """Starts a run; the next free server works for it."""
+    options = rooms.options
+    new = runs.NewRun(
+        pipeline_id=body.pipeline_id,
+        name=body.name,
+        prompt=body.prompt,
+        negative_prompt=body.negative_prompt,
+        parameters=body.parameters,
+        max_children=options.max_children if body.max_children is None else body.max_children,
+        target_leaves=options.target_leaves if body.target_leaves is None else body.target_leaves,
+        base_count=options.base_count if body.base_count is None else body.base_count,
+        priority=body.priority,
+    )
+
+    def create(tx: Tx) -> RunSummary:
+        return summary(overview.view(tx, runs.create(tx, new, now=now)))
+
+    return rooms.database.run(create)
+
+
+@router.get("/{run_id}", operation_id="get_run")
+def get_run(run_id: IdInPath, rooms: InRooms) -> Run:
+    """One run: what it holds, what is happening in it, and why."""
+    with rooms.database.snapshot() as tx:
+        return _detail(tx, run_id)
+
+
+@router.patch("/{run_id}", operation_id="change_run")
+def change_run(run_id: IdInPath, body: RunChange, rooms: InRooms, now: Now) -> RunSummary:
+    """Changes a run; a new N holds for images from now on."""
+    wish = runs.Change(**body.model_dump())
+
+    def change(tx: Tx) -> RunSummary:
+        runs.change(tx, run_id, wish, now=now)
+        return summary(overview.view(tx, run_id))
+
+    return rooms.database.run(change)
+
+
+@router.post("/{run_id}/steps/{step_id}/release", operation_id="release_step")
+def release_step(run_id: IdInPath, step_id: IdInPath, rooms: InRooms, now: Now) -> RunSummary:
+    """Lets a step go on that was held because a server refused its workflow."""
+
+    def release(tx: Tx) -> RunSummary:
+        jobs.release(tx, run_id, step_id, now=now)
+        return summary(overview.view(tx, run_id))
+
+    return rooms.database.run(release)
+
+
+@router.get("/{run_id}/candidates", operation_id="list_candidates")
+def list_candidates(run_id: IdInPath, rooms: InRooms) -> CandidateTable:
+    """All images of a run, one list a field; follow the events after `event` to keep it true."""
+    with rooms.database.snapshot() as tx:
+        run = overview.view(tx, run_id)
+        steps = pipelines.view(tx, run.pipeline_id).steps
+        return CandidateTable(
+            steps=[Step.model_validate(step) for step in steps],
+            columns=CandidateColumns.model_validate(images.table(tx, run_id)),
+            event=journal.last(tx),
+        )
+
+
+def summaries(tx: Tx, *, status: RunStatus | None = None) -> list[RunSummary]:
+    return [summary(run) for run in overview.views(tx, status=status)]
+
+
+def summary(run: RunView) -> RunSummary:
+    return RunSummary(
+        id=run.id,
+        name=run.name,
+        status=run.status,
+        priority=run.priority,
+        pipeline=PipelineRef(
+            id=run.pipeline_id, name=run.pipeline_name, version=run.pipeline_version
+        ),
+        max_children=run.max_children,
+        target_leaves=run.target_leaves,
+        base_count=run.base_count,
+        gated=run.gated,
+        finished=run.finished,
+        created_at=run.created_at,
+        columns=[Column.model_validate(column) for column in run.columns],
+    )
+
+
+def _detail(tx: Tx, run_id: int) -> Run:
+    run = overview.view(tx, run_id)
+    recent = work.page(tx, work.Wanted(run_id=run_id, limit=RECENT_JOBS))
+    return Run(
+        **summary(run).model_dump(),
+        prompt=run.prompt,
+        negative_prompt=run.negative_prompt,
+        parameters=run.parameters,
+        jobs_in_flight=_jobs(work.in_flight(tx, run_id=run_id)),
+        recent_jobs=_jobs(recent),
+        why=overview.why(run),
+        next_up=_next_up(run),
+    )
+
+
+def _jobs(views: list[work.JobView]) -> list[JobSummary]:
+    return [JobSummary.model_validate(view) for view in views]
+
+
+def _next_up(run: RunView) -> NextUp | None:
+    """The right-most column of this run with open parents, or the base images it lacks."""
+    if run.status is not RunStatus.ACTIVE:
+        return None
+    for column, target in zip(run.columns[-2::-1], run.columns[:0:-1], strict=True):
+        if column.open_parents and not target.held_reason:
+            many = f"{column.open_parents} images" if column.open_parents > 1 else "one image"
+            return NextUp(
+                sentence=f"{target.name}, for {many} of {column.name}.",
+                eligible=column.open_parents,
+                step_order=target.step_order,
+            )
+    return None

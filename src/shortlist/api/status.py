@@ -1,0 +1,61 @@
+"""The whole hub at a glance, and whether it is alive."""
+
+from __future__ import annotations
+
+import secrets
+
+from fastapi import APIRouter
+
+from shortlist import __version__
+from shortlist.api import backends, runs
+from shortlist.api.deps import InRooms
+from shortlist.api.edge import StrictRoute
+from shortlist.api.models import Alive, Backend, Reason, RunSummary, Status
+from shortlist.domain.model import Health, RunStatus
+from shortlist.domain.next_job import SEED_LIMIT
+from shortlist.services import journal, selection
+
+router = APIRouter(tags=["status"], route_class=StrictRoute)
+
+
+@router.get("/health", operation_id="get_health")
+def get_health() -> Alive:
+    """Answers as long as the hub does."""
+    return Alive(status="ok")
+
+
+@router.get("/status", operation_id="get_status")
+def get_status(rooms: InRooms) -> Status:
+    """Runs, servers, what would be made next, and why."""
+    with rooms.database.snapshot() as tx:
+        choice = selection.choose(tx, seed=secrets.randbelow(SEED_LIMIT))
+        next_job = None if choice is None else Reason.model_validate(choice.reason)
+        servers = backends.listed(tx)
+        summaries = runs.summaries(tx)
+        return Status(
+            version=__version__,
+            simulator=any(server.simulator for server in servers),
+            database="sqlite" if rooms.database.sqlite else "postgresql",
+            runs=summaries,
+            backends=servers,
+            why=_why(summaries, servers, next_job),
+            next_job=next_job,
+            last_event=journal.last(tx),
+        )
+
+
+def _why(runs: list[RunSummary], servers: list[Backend], next_job: Reason | None) -> str:
+    """What the hub is doing, or what it waits for, in one sentence."""
+    working = sum(len(server.in_flight) for server in servers)
+    usable = [server for server in servers if server.enabled]
+    if working:
+        return f"{working} image{'' if working == 1 else 's'} being made."
+    if not usable:
+        return "No server is in use; add one to make images."
+    if all(server.health is not Health.OK for server in usable):
+        return f"{usable[0].name} does not answer: {usable[0].health_detail or 'not asked yet'}"
+    if next_job is not None:
+        return next_job.sentence
+    if not any(run.status is RunStatus.ACTIVE for run in runs):
+        return "No run is active; start one."
+    return "Every active run has what it needs; vote, approve a step or raise a target."
