@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from images import pictures
-from shortlist.images.renditions import changed_regions
+from shortlist.images.model import Tier
+from shortlist.images.renditions import changed_regions, render
 
 FACE = (0.42, 0.10, 0.60, 0.30)
 LEFT_HAND = (0.10, 0.60, 0.22, 0.74)
@@ -85,12 +86,24 @@ def test_boxes_at_the_rim_stay_inside_the_picture():
     assert 0 < box.x + box.width <= 1
 
 
-def test_tiers_and_originals_give_the_same_place():
-    before = pictures.photo(640, 768)
-    after = pictures.pasted(before, FACE)
+@pytest.mark.parametrize("tier", list(Tier))
+def test_tiers_show_the_same_places_as_originals(tier):
+    before = pictures.photo(1024, 1280)
+    after = pictures.like_decoded_again(before)
+    for number, place in enumerate([FACE, LEFT_HAND, RIGHT_HAND]):
+        after = pictures.pasted(after, place, seed=50 + number)
+    small = [render(pictures.encoded(picture)).tiers[tier] for picture in (before, after)]
 
-    (box,) = changed_regions(
-        pictures.encoded(before, "WEBP", quality=90), pictures.encoded(after, "WEBP", quality=90)
-    )
+    boxes = changed_regions(*small)
 
-    assert overlap(box, FACE) > 0.45
+    assert len(boxes) == 3
+    for place in (FACE, LEFT_HAND, RIGHT_HAND):
+        assert max(overlap(box, place) for box in boxes) > 0.45
+
+
+def test_tiers_of_a_step_that_only_decodes_again_show_nothing():
+    before = pictures.photo(1024, 1280)
+    after = pictures.like_decoded_again(before)
+    small = [render(pictures.encoded(p)).tiers[Tier.SMALL] for p in (before, after)]
+
+    assert changed_regions(*small) == []

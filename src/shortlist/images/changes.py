@@ -8,17 +8,18 @@ from statistics import median
 
 from PIL import Image, ImageChops
 
-from shortlist.images.model import Box
+from shortlist.images.model import Box, Tier
 
-# Compared at this edge: large enough for a hand, small enough to average out a decoder's noise.
-_EDGE = 384
-_CELL = 6
+# The size of the small tier: it need not be resized, still shows a hand, and averages out noise.
+_EDGE = Tier.SMALL
+_CELL = 5
 _MAX_BOXES = 3
 # Steps of 255. A round trip through a VAE moves a cell by 1 to 4.
 _FAINT = 7.0
 _TIMES_MEDIAN = 4.0
-# A change of more than this share of the picture is a change of the picture, not of a part.
-_WHOLE = 0.5
+# Beyond this share of the cells, or if half of them differ by so many steps, all was redrawn.
+_WHOLE_SHARE = 0.5
+_WHOLE_STEPS = 14
 # A region counts if it holds at least this share of the strongest one's difference.
 _WORTH_A_LOOK = 0.08
 _SAME_SHAPE = 0.02
@@ -78,7 +79,7 @@ def _changed_cells(grid: list[list[float]]) -> dict[Cell, float]:
         for x, value in enumerate(row)
         if value > threshold
     }
-    whole = usual > _FAINT or len(cells) > _WHOLE * len(grid) * len(grid[0])
+    whole = usual > _WHOLE_STEPS or len(cells) > _WHOLE_SHARE * len(grid) * len(grid[0])
     return {} if whole else cells
 
 
