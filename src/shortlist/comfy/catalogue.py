@@ -44,6 +44,16 @@ class Input:
         )
 
     @property
+    def is_remote(self) -> bool:
+        """Whether the choices come from elsewhere, so that the list here says nothing."""
+        return "remote" in self.options
+
+    @property
+    def needed(self) -> bool:
+        """Whether a node can't run without it; a growing group may be empty."""
+        return self.required and not self.type.startswith("COMFY_AUTOGROW")
+
+    @property
     def rolls(self) -> bool:
         """Whether the editor draws a new value after each run, as it does for seeds."""
         return bool(self.options.get("control_after_generate"))
