@@ -146,7 +146,7 @@ def _fill(tx: Tx, world: World, *, order: int, share: int, first: int) -> int:
           thumbhash, regions, seed, job_id, output_index, created_at)
         SELECT {first} + i, 1 + i / {size}, {order}, {order}, {parent},
           {"COALESCE(parent.path || parent.id || '/', '/')" if order > 1 else "'/'"},
-          'active', 0, 1000 + (i * 7919) % 601 - 300, 3, {0 if order == 4 else 2}, 0,
+          'active', 0, 700 + (i % 601) * 7919 % 601, 3, {0 if order == 4 else 2}, 0,
           {limits[order]}, 0, TRUE, '00/00/' || {digest} || '.png', {digest},
           'image/png', 768, 1024, 1000000, '', '[]', 1, NULL, 0, '2026-01-01 00:00:00'
         FROM ({series}) AS numbers

@@ -174,7 +174,10 @@ class Database:
         url = database_url(location)
         if url.get_backend_name() == "sqlite":
             make_folder(Path(url.database or "").parent)
-            return cls(url, writer=_sqlite_writer(url), reader=_sqlite_reader(url))
+            writer = _sqlite_writer(url)
+            with _translated(), writer.connect():
+                pass  # the first connection turns the log on; a reader before it would lock it out
+            return cls(url, writer=writer, reader=_sqlite_reader(url))
         engine = _postgresql(url)
         return cls(url, writer=engine, reader=engine)
 
@@ -364,6 +367,8 @@ def _told(error: OperationalError) -> Unavailable:
         return Unavailable("The disk is full; make room and try again. Nothing was changed.")
     if "locked" in reason or "busy" in reason:
         return Unavailable("Another program holds the database; try again in a moment.")
+    if "readonly" in reason or "read-only" in reason:
+        return Unavailable("The database is read-only; check who may write the file.")
     if "unable to open" in reason:
         return Unavailable("The database file can't be opened; check the folder's permissions.")
     return Unavailable(

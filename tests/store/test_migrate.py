@@ -1,0 +1,137 @@
+"""Databases of other versions: brought up to date whole, or refused with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, select, text
+
+from builders import NOW
+from shortlist.errors import ConfigFault
+from shortlist.services import overview, runs, selection
+from shortlist.store import migrate
+from shortlist.store.db import Database, sqlite_module
+from shortlist.store.schema import Base, ImageCandidate, PipelineRunStep
+
+BEFORE_GATES = Path(__file__).parent.parent / "data" / "databases" / "0001.sql"
+
+
+@pytest.fixture
+def before_gates(tmp_path: Path) -> Path:
+    """A SQLite file as the version before gates left it: two runs, five images."""
+    path = tmp_path / "before.db"
+    with closing(sqlite_module().connect(path)) as connection:
+        connection.executescript(BEFORE_GATES.read_text("utf-8"))
+    return path
+
+
+@pytest.fixture
+def opened(before_gates: Path) -> Database:
+    migrate.upgrade(str(before_gates))
+    return Database.open(str(before_gates))
+
+
+@pytest.mark.filterwarnings("ignore:autogenerate skipping")
+def test_the_migrations_make_exactly_the_schema_of_the_code(empty_database_url: str) -> None:
+    migrate.upgrade(empty_database_url)
+    engine = create_engine(empty_database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        found = compare_metadata(context, Base.metadata)
+    engine.dispose()
+    # SQLite can't read back an index whose columns are sorted downwards
+    assert [d for d in found if getattr(d[1], "name", "") != "ix_candidate_ranking"] == []
+
+
+def test_a_run_from_before_gates_is_approved_at_every_step_and_grows_on(opened: Database) -> None:
+    with opened.snapshot() as tx:
+        gates = tx.execute(select(PipelineRunStep.pipeline_run_id, PipelineRunStep.approved)).all()
+        grows = selection.choose(tx, seed=1)
+    assert [tuple(row) for row in gates] == [(1, True)] * 4 + [(2, True)] * 4
+    assert grows is not None
+    assert (grows.run_id, grows.reason.step_order, grows.reason.parent_id) == (1, 4, 4)
+    opened.close()
+
+
+def test_nothing_that_was_there_is_lost_or_changed(opened: Database) -> None:
+    with opened.snapshot() as tx:
+        images = tx.execute(
+            select(ImageCandidate.id, ImageCandidate.path, ImageCandidate.advances).order_by(
+                ImageCandidate.id
+            )
+        ).all()
+        names = [run.name for run in overview.views(tx)]
+    assert [tuple(row) for row in images] == [
+        (1, "/", True),
+        (2, "/1/", True),
+        (3, "/1/", True),
+        (4, "/1/2/", True),
+        (5, "/", True),
+    ]
+    assert names == ["Run 1", "Run 2"]
+    opened.close()
+
+
+def test_a_run_from_before_gates_can_still_be_changed(opened: Database) -> None:
+    with opened.transaction() as tx:
+        runs.change(tx, 2, runs.Change(status=runs.RunStatus.ACTIVE, max_children=5), now=NOW)
+    with opened.snapshot() as tx:
+        assert overview.view(tx, 2).max_children == 5
+    opened.close()
+
+
+def test_an_upgrade_keeps_a_copy_of_the_file_as_it_was(before_gates: Path) -> None:
+    upgraded = migrate.upgrade(str(before_gates))
+    assert upgraded.backup is not None
+    with closing(sqlite_module().connect(upgraded.backup)) as copy:
+        assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert copy.execute("SELECT count(*) FROM candidate").fetchone() == (5,)
+
+
+def test_a_second_upgrade_does_nothing(before_gates: Path) -> None:
+    migrate.upgrade(str(before_gates))
+    again = migrate.upgrade(str(before_gates))
+    assert (again.before, again.after, again.backup) == (migrate.head(), migrate.head(), None)
+
+
+def test_data_of_a_newer_version_is_refused_and_left_alone(database_url: str) -> None:
+    database = Database.open(database_url)
+    with database.transaction() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(ConfigFault, match="newer version of Shortlist"):
+        migrate.upgrade(database_url)
+
+
+@pytest.mark.parametrize(
+    ("location", "sentence"),
+    [
+        ("mysql://localhost/x", "use SQLite or PostgreSQL"),
+        ("postgresql://127.0.0.1:9/none", "check its address"),
+        ("/proc/none/x.db", "can't be made"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_in_a_sentence(location: str, sentence: str) -> None:
+    with pytest.raises(ConfigFault, match=sentence):
+        migrate.upgrade(location)
+
+
+def test_an_upgrade_that_fails_half_way_changes_nothing(
+    before_gates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConfigFault("stopped")
+
+    check: Callable[..., None] = refuse
+    monkeypatch.setattr(migrate, "_check", check)
+    with pytest.raises(ConfigFault, match="stopped"):
+        migrate.upgrade(str(before_gates))
+    with closing(sqlite_module().connect(before_gates)) as file:
+        assert file.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        columns = [row[1] for row in file.execute("PRAGMA table_info(candidate)")]
+    assert "advances" not in columns
