@@ -31,7 +31,7 @@ fix: .venv/test.stamp ## put right what ruff can put right
 	@$(BIN)/ruff format
 
 bench: .venv/test.stamp ## measure, and print tables
-	@for file in benchmarks/[a-z]*.py; do \
+	@for file in $$(grep -l __main__ benchmarks/*.py); do \
 		echo "== $$file"; $(BIN)/python -m "benchmarks.$$(basename "$$file" .py)"; \
 	done
 

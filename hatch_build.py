@@ -9,7 +9,6 @@ is built, which is how an sdist builds without a network. Editable installs buil
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -94,9 +93,8 @@ def _install(sources: Path) -> None:
     stamp = sources / "node_modules" / ".installed"
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    packages = len(json.loads(lock.read_text())["packages"]) - 1
-    print(f"Installing {packages} npm packages for the web page", flush=True)
-    _npm(sources, ["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+    print("Installing into web/node_modules: what builds the page, from npm", flush=True)
+    _npm(sources, ["ci", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"])
     stamp.write_text(wanted)
 
 

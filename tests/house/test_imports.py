@@ -48,6 +48,26 @@ def test_only_settings_reads_the_environment() -> None:
     assert readers <= ENVIRONMENT_READERS
 
 
+def test_the_rules_throw_only_dice_whose_seed_they_were_given() -> None:
+    thrown = {
+        ast.unparse(node)
+        for name, tree in modules().items()
+        if room(name) == "domain"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "random"
+    }
+    seedless = {
+        f"{name}:{node.lineno}"
+        for name, tree in modules().items()
+        if room(name) == "domain"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "random.Random"
+        if not node.args
+    }
+    assert thrown <= {"random.Random"}
+    assert seedless == set()
+
+
 def test_no_module_is_named_for_nothing() -> None:
     vague = {name for name in modules() for part in Path(name).parts if Path(part).stem in VAGUE}
     assert vague == set()
