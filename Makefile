@@ -52,7 +52,9 @@ clean: ## remove what the other commands made, but no data of yours
 # What the commands above are made of.
 
 lint:
-	@$(BIN)/ruff check --quiet && $(BIN)/mypy --no-error-summary && echo "ruff and mypy: no complaints"
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "Some files are not formatted: make fix"; exit 1; }
+	@$(BIN)/mypy --no-error-summary
 
 page:
 	@$(BIN)/python hatch_build.py
