@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from shortlist.comfy.plain import JSON, a_dict, a_list, a_number, a_text, is_number
+from shortlist.comfy.plain import JSON, a_dict, a_list, a_text, is_number
 
 _WIDGETS = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 
@@ -58,10 +58,11 @@ class Input:
         """Whether the editor draws a new value after each run, as it does for seeds."""
         return bool(self.options.get("control_after_generate"))
 
-    def bound(self, side: str) -> float | None:
+    def bound(self, side: str) -> int | float | None:
         """The smallest ("min") or largest ("max") value, None where there is no such limit."""
         value = self.options.get(side)
-        return a_number(value) if is_number(value) else None
+        # Not through a float: a seed's limit of 2**64 - 1 would become 2**64.
+        return value if isinstance(value, int | float) and is_number(value) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,5 +206,7 @@ def _fault(items: list[str]) -> WorkflowFault:
     named = tuple(dict.fromkeys(items))
     if not named:
         return WorkflowFault("The workflow has no output node: nothing in it saves an image.")
-    more = f" (and {len(named) - 1} more)" if len(named) > 1 else ""
-    return WorkflowFault(f"The workflow can't be converted: {named[0]}{more}", items=named)
+    if len(named) == 1:
+        return WorkflowFault(f"The workflow can't be converted: {named[0]}", items=named)
+    first = f"{len(named)} nodes stand in the way of converting the workflow, such as {named[0]}"
+    return WorkflowFault(first, items=named)

@@ -113,7 +113,7 @@ def _onward(scope: Scope, walk: _Walk, here: Link, side: Role) -> list[tuple[Lin
         return [
             (link, side) for name, link in links_of(scope.node(here.node)) if _is_conditioning(name)
         ]
-    texts = _text_targets(scope, walk, here.node, set())
+    texts = _text_targets(scope, walk, here.node)
     walk.targets.extend(target for target in texts if target not in walk.targets)
     if texts:
         return []
@@ -121,24 +121,31 @@ def _onward(scope: Scope, walk: _Walk, here: Link, side: Role) -> list[tuple[Lin
     return [(links[0], side)] if len(links) == 1 else []
 
 
-def _text_targets(scope: Scope, walk: _Walk, node: str, seen: set[str]) -> list[Target]:
-    """The texts a node reads, its own or those of the string nodes linked to its text inputs."""
-    if node in seen or node not in scope.graph:
-        return []
-    seen.add(node)
-    found = [Target(node, name) for name in scope.texts(node)]
-    inputs = scope.node(node)["inputs"]
-    strings = [value for value in inputs.values() if isinstance(value, str)]
-    if len(seen) > 1 and not found and strings:
-        found = [Target(node, name) for name, v in inputs.items() if isinstance(v, str)]
-    # Several strings of one string node are parts of one prompt; a person has to say which.
-    if len(seen) > 1 and len(found) > 1:
-        walk.joined = True
-    for name, link in links_of(scope.node(node)):
-        if len(seen) > 1 or _reads_text(scope, node, name):
-            deeper = _text_targets(scope, walk, link.node, seen)
-            walk.joined = walk.joined or bool(deeper and found)
-            found.extend(deeper)
+def _text_targets(scope: Scope, walk: _Walk, encoder: str) -> list[Target]:
+    """The texts an encoder reads: its own, and those of the string nodes linked to it."""
+    found = [Target(encoder, name) for name in scope.texts(encoder)]
+    for name, link in links_of(scope.node(encoder)):
+        if _reads_text(scope, encoder, name):
+            found.extend(_string_targets(scope, walk, link.node))
+    return found
+
+
+def _string_targets(scope: Scope, walk: _Walk, start: str) -> list[Target]:
+    """The texts that a string node puts together; several are parts of one prompt, and a person
+    has to say which part is theirs."""
+    found: list[Target] = []
+    waiting, seen = [start], {start}
+    while waiting:
+        here = waiting.pop()
+        if here not in scope.graph:
+            continue
+        inputs = scope.node(here)["inputs"]
+        texts = [name for name, value in inputs.items() if isinstance(value, str)]
+        found.extend(Target(here, name) for name in scope.texts(here) or texts)
+        onward = [link.node for _, link in links_of(scope.node(here)) if link.node not in seen]
+        seen.update(onward)
+        waiting.extend(onward)
+    walk.joined = walk.joined or len(found) > 1
     return found
 
 
