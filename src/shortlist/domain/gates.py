@@ -1,10 +1,19 @@
-"""Gates (spec section 4): the state of a step in a run, and who is let through."""
+"""Gates (spec section 4): the state of a step in a run, who is let through, and when by itself."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from statistics import median
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shortlist.domain.model import GateKind, GateState
+from shortlist.domain.model import DEFAULT_WAIT_MINUTES, GateKind, GateState, Pin
+
+FEW_VOTES: Final = 5
+"""Below so many votes a rating is close to a guess, and a dialog says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,109 @@ def approved_at_birth(*, order: int, gate: GateKind) -> bool:
     return order == 1 or gate is GateKind.AUTO
 
 
-def is_gated(gates: list[GateKind]) -> bool:
+def is_gated(gates: Sequence[GateKind]) -> bool:
     """Whether a run waits for a person anywhere; `gates` in step order, the first never counts."""
     return any(gate is not GateKind.AUTO for gate in gates[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A live image at a gate. `base_id` is the base image of its tree."""
+
+    id: int
+    elo: float
+    votes: int
+    base_id: int
+    pin: Pin | None
+
+
+def ranking(images: Sequence[Ranked]) -> list[Ranked]:
+    """Best first: rating, then more votes, then the lower id."""
+    return sorted(images, key=lambda image: (-image.elo, -image.votes, image.id))
+
+
+def top(ranked: Sequence[Ranked], *, count: int, per_base: int | None) -> list[int]:
+    """The ids let through, best first: the pinned ones, then the best up to `count` in all.
+
+    `ranked` is in the order of `ranking`. With `per_base` at most so many come from one base
+    image, the pinned ones counted. More pins than `count` all go through.
+    """
+    chosen = {image.id for image in ranked if image.pin is Pin.ALWAYS}
+    of_base = Counter(image.base_id for image in ranked if image.id in chosen)
+    for image in ranked:
+        if len(chosen) >= count:
+            break
+        full = per_base is not None and of_base[image.base_id] >= per_base
+        if image.id in chosen or image.pin is Pin.NEVER or full:
+            continue
+        chosen.add(image.id)
+        of_base[image.base_id] += 1
+    return [image.id for image in ranked if image.id in chosen]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How long a provisional gate waits for a person: `minutes` (null: for ever), and not at all
+    between `night_from` and `night_until` (as "22:30"; null: no night) on the clock of
+    `time_zone`, an IANA name.
+    """
+
+    minutes: int | None = DEFAULT_WAIT_MINUTES
+    night_from: str | None = None
+    night_until: str | None = None
+    time_zone: str = "UTC"
+
+    def fault(self) -> str | None:
+        """What is wrong with these values, in one sentence; null when nothing is."""
+        if self.minutes is not None and self.minutes < 0:
+            return "The wait is given in minutes, 0 or more."
+        if (self.night_from is None) != (self.night_until is None):
+            return "A night needs both ends, such as 22:30 and 07:00."
+        try:
+            _clock(self.night_from or "00:00")
+            _clock(self.night_until or "00:00")
+        except ValueError:
+            return "Write the ends of the night as hours and minutes, such as 22:30."
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            return f"There is no time zone {self.time_zone!r}; write one such as Europe/Berlin."
+        return None
+
+    def in_night(self, now: datetime) -> bool:
+        """Whether `now` lies in the night; one that ends before it begins passes midnight."""
+        if self.night_from is None or self.night_until is None:
+            return False
+        begin, end = _clock(self.night_from), _clock(self.night_until)
+        clock = now.astimezone(ZoneInfo(self.time_zone)).time()
+        if begin <= end:
+            return begin <= clock < end
+        return clock >= begin or clock < end
+
+
+def assumption(
+    waiting: Waiting, *, complete_since: datetime, last_act: datetime | None, now: datetime
+) -> str | None:
+    """Why a complete provisional gate opens by itself at `now`; null when it still waits."""
+    if waiting.in_night(now):
+        return "It was night"
+    if waiting.minutes is None:
+        return None
+    since = max(complete_since, last_act or complete_since)
+    if now - since < timedelta(minutes=waiting.minutes):
+        return None
+    unit = "minute" if waiting.minutes == 1 else "minutes"
+    return f"Nobody acted for {waiting.minutes} {unit}"
+
+
+def assumed(why: str, *, through: int, ranked: Sequence[Ranked]) -> str:
+    """What a gate that opened by itself assumed, for the person who confirms or revises it."""
+    votes = median(image.votes for image in ranked)
+    return (
+        f"{why}, so the best {through} of {len(ranked)} went on by rating, "
+        f"with {votes:g} votes each in the middle."
+    )
+
+
+def _clock(text: str) -> time:
+    return time.fromisoformat(text)

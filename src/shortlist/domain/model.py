@@ -10,6 +10,8 @@ from enum import StrEnum
 DEFAULT_MAX_CHILDREN = 3
 DEFAULT_TARGET_LEAVES = 10
 DEFAULT_BASE_COUNT = 3
+DEFAULT_TOP_K = 3
+DEFAULT_WAIT_MINUTES = 30
 BIRTH_ELO = 1000.0
 
 PARK_AFTER_FAILURES = 3
@@ -51,6 +53,13 @@ class GateKind(StrEnum):
     PROVISIONAL = "provisional"
 
 
+class Pin(StrEnum):
+    """A person's word on one image, above its rating, at its gate."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class GateState(StrEnum):
     BLOCKED = "blocked"
     GENERATING = "generating"
@@ -70,7 +79,7 @@ class Health(StrEnum):
 
 
 class ActKind(StrEnum):
-    """What a person can do while judging; each is one entry of that person's log."""
+    """What a person can decide about images; each is one entry of that person's log."""
 
     VOTE = "vote"
     TIE = "tie"
@@ -78,6 +87,10 @@ class ActKind(StrEnum):
     KILL = "kill"
     KILL_BOTH = "kill_both"
     WALK = "walk"
+    APPROVE = "approve"
+    REOPEN = "reopen"
+    CONFIRM = "confirm"
+    PIN = "pin"
     UNDO = "undo"
     REDO = "redo"
 

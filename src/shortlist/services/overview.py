@@ -68,6 +68,10 @@ class RunView:
     status: RunStatus
     gated: bool
     base_failures: int
+    wait_minutes: int | None
+    night_from: str | None
+    night_until: str | None
+    time_zone: str
     created_at: datetime
     pipeline_id: int
     pipeline_name: str
@@ -123,6 +127,10 @@ _RUN_FIELDS: Final = (
     "status",
     "gated",
     "base_failures",
+    "wait_minutes",
+    "night_from",
+    "night_until",
+    "time_zone",
     "created_at",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -42,6 +42,7 @@ class NewRun:
     target_leaves: int
     base_count: int
     priority: int
+    waiting: gates.Waiting = field(default_factory=gates.Waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Change:
     target_leaves: int | None = None
     base_count: int | None = None
     priority: int | None = None
+    waiting: gates.Waiting | None = None
     status: RunStatus | None = None
 
 
@@ -89,6 +91,7 @@ def create(tx: Tx, new: NewRun, *, now: datetime) -> int:
             "last_order": steps[-1][1],
             "gated": gates.is_gated([gate for _, _, gate in steps]),
             "base_failures": 0,
+            **_waiting(new.waiting),
             "created_at": now,
         },
     ).scalar_one()
@@ -106,8 +109,12 @@ def change(tx: Tx, run_id: int, wish: Change, *, now: datetime) -> None:
     status = _status(tx, run_id)
     _check_change(wish, present=status)
     values = {
-        field: value for field in Change.__slots__ if (value := getattr(wish, field)) is not None
+        name: value
+        for name in Change.__slots__
+        if name != "waiting" and (value := getattr(wish, name)) is not None
     }
+    if wish.waiting is not None:
+        values |= _waiting(wish.waiting)
     if "name" in values:
         values["name"] = _named(wish.name or "")
     if values:
@@ -127,6 +134,8 @@ def _gate(
         "step_order": order,
         "approved": open_at_birth,
         "approved_at": now if open_at_birth else None,
+        "provisional": False,
+        "decisions": 0,
     }
 
 
@@ -139,13 +148,25 @@ def _named(name: str) -> str:
 def _check_numbers(
     *, max_children: int | None, target_leaves: int | None, base_count: int | None
 ) -> None:
-    for field, value, most, words in (
+    for name, value, most, words in (
         ("max_children", max_children, MOST_CHILDREN, "N (children per image)"),
         ("target_leaves", target_leaves, MOST_LEAVES, "T (finished images)"),
         ("base_count", base_count, MOST_LEAVES, "The number of base images"),
     ):
         if value is not None and not 1 <= value <= most:
-            raise BadInput(f"{words} must be from 1 to {most}, not {value}.", field=field)
+            raise BadInput(f"{words} must be from 1 to {most}, not {value}.", field=name)
+
+
+def _waiting(waiting: gates.Waiting) -> dict[str, object]:
+    fault = waiting.fault()
+    if fault is not None:
+        raise BadInput(fault, field="waiting")
+    return {
+        "wait_minutes": waiting.minutes,
+        "night_from": waiting.night_from,
+        "night_until": waiting.night_until,
+        "time_zone": waiting.time_zone,
+    }
 
 
 def _check_change(wish: Change, *, present: RunStatus) -> None:

@@ -30,6 +30,7 @@ from shortlist.domain.model import (
     GateKind,
     Health,
     JobStatus,
+    Pin,
     Policy,
     RunStatus,
 )
@@ -119,11 +120,20 @@ class PipelineRun(Base):
     last_order: Mapped[int]  # the highest step order of its pipeline, set at creation
     gated: Mapped[bool]  # any step after the first has a gate other than auto, set at creation
     base_failures: Mapped[int]  # failed base jobs since a person last retried
+    wait_minutes: Mapped[int | None]  # a provisional gate waits so long for a person
+    night_from: Mapped[str | None] = mapped_column(Text)  # "22:30", on the clock of time_zone;
+    night_until: Mapped[str | None] = mapped_column(Text)  # between the two it does not wait
+    time_zone: Mapped[str] = mapped_column(Text)  # an IANA name
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class PipelineRunStep(Base):
-    """The gate of one step in one run, and what holds that step there."""
+    """The gate of one step in one run, and what holds that step there.
+
+    `decisions` counts how often the gate was decided, so that a decision made in sight of an older
+    one can be refused. `provisional`: it was passed without a person, on what `assumed` says.
+    `complete_since`: when the step last became complete, for gates that wait a while.
+    """
 
     __tablename__ = "pipeline_run_step"
     __table_args__ = (
@@ -147,6 +157,11 @@ class PipelineRunStep(Base):
     approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     approved_by: Mapped[str | None] = mapped_column(Text)
     top_k_count: Mapped[int | None]
+    per_base: Mapped[int | None]  # at most so many of the top K from one base image
+    provisional: Mapped[bool]
+    assumed: Mapped[str | None] = mapped_column(Text)
+    complete_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    decisions: Mapped[int]
     held_reason: Mapped[str | None] = mapped_column(Text)
 
 
@@ -210,6 +225,7 @@ class ImageCandidate(Base):
     child_limit: Mapped[int]
     failures: Mapped[int]
     advances: Mapped[bool]
+    pin: Mapped[Pin | None] = mapped_column(enum_of(Pin))  # a person's word on its gate
     image_path: Mapped[str] = mapped_column(Text)
     content_hash: Mapped[str] = mapped_column(Text)
     media_type: Mapped[str] = mapped_column(Text)
@@ -269,6 +285,42 @@ class Job(Base):
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class GateDecision(Base):
+    """One decision on a gate: who was let through, by what ranking, and how it was before.
+
+    `before` and `after` hold the gates that the decision touched as they were and as it made them,
+    so that undo and redo are exact. A decision takes effect at `starts_at`, once.
+    """
+
+    __tablename__ = "gate_decision"
+    __table_args__ = (
+        # undo finds the decision of an act
+        Index(None, "act_id"),
+        # a gate's history, newest first
+        Index(None, "pipeline_run_id", "step_order", "id"),
+        # decisions that wait for their moment; nearly always none
+        Index(
+            "ix_gate_decision_waiting",
+            "starts_at",
+            sqlite_where=text("NOT started AND NOT void"),
+            postgresql_where=text("NOT started AND NOT void"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    act_id: Mapped[int | None] = mapped_column(ForeignKey("act.id"))
+    pipeline_run_id: Mapped[int] = mapped_column(ForeignKey("pipeline_run.id"))
+    step_order: Mapped[int]
+    decided_by: Mapped[str | None] = mapped_column(Text)  # null: by itself
+    ranking: Mapped[list[object]] = mapped_column(JSON)  # [id, elo, votes], best first
+    before: Mapped[dict[str, object]] = mapped_column(JSON)
+    after: Mapped[dict[str, object]] = mapped_column(JSON)
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started: Mapped[bool]
+    void: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Vote(Base):

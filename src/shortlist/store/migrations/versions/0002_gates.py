@@ -19,6 +19,7 @@ OPEN_PARENT = (
 
 def upgrade() -> None:
     _columns()
+    _decisions()
     op.create_table(
         "pipeline_run_step",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -29,6 +30,11 @@ def upgrade() -> None:
         sa.Column("approved_at", UtcDateTime(), nullable=True),
         sa.Column("approved_by", sa.Text(), nullable=True),
         sa.Column("top_k_count", sa.Integer(), nullable=True),
+        sa.Column("per_base", sa.Integer(), nullable=True),
+        sa.Column("provisional", sa.Boolean(), nullable=False),
+        sa.Column("assumed", sa.Text(), nullable=True),
+        sa.Column("complete_since", UtcDateTime(), nullable=True),
+        sa.Column("decisions", sa.Integer(), nullable=False),
         sa.Column("held_reason", sa.Text(), nullable=True),
         sa.CheckConstraint("top_k_count >= 1", name="ck_pipeline_run_step_top_k_count_positive"),
         sa.ForeignKeyConstraint(
@@ -59,7 +65,8 @@ def upgrade() -> None:
     )
     op.execute(
         "INSERT INTO pipeline_run_step (pipeline_run_id, pipeline_step_id, step_order, approved, "
-        'approved_at) SELECT r.id, s.id, s."order", TRUE, CURRENT_TIMESTAMP '
+        "approved_at, provisional, decisions) "
+        'SELECT r.id, s.id, s."order", TRUE, CURRENT_TIMESTAMP, FALSE, 0 '
         "FROM pipeline_run r JOIN pipeline_step s ON s.pipeline_id = r.pipeline_id"
     )
     op.drop_index("ix_candidate_open", table_name="candidate")
@@ -83,6 +90,49 @@ def _columns() -> None:
             "CONSTRAINT ck_pipeline_run_base_count_positive CHECK (base_count >= 1)",
         ),
         ("pipeline_run", "gated BOOLEAN NOT NULL DEFAULT FALSE"),
+        ("pipeline_run", "wait_minutes INTEGER"),
+        ("pipeline_run", "night_from TEXT"),
+        ("pipeline_run", "night_until TEXT"),
+        ("pipeline_run", "time_zone TEXT NOT NULL DEFAULT 'UTC'"),
         ("candidate", "advances BOOLEAN NOT NULL DEFAULT TRUE"),
+        ("candidate", "pin VARCHAR(32)"),
     ):
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+
+
+def _decisions() -> None:
+    op.create_table(
+        "gate_decision",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("act_id", sa.Integer(), nullable=True),
+        sa.Column("pipeline_run_id", sa.Integer(), nullable=False),
+        sa.Column("step_order", sa.Integer(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("ranking", sa.JSON(), nullable=False),
+        sa.Column("before", sa.JSON(), nullable=False),
+        sa.Column("after", sa.JSON(), nullable=False),
+        sa.Column("starts_at", UtcDateTime(), nullable=False),
+        sa.Column("started", sa.Boolean(), nullable=False),
+        sa.Column("void", sa.Boolean(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["act_id"], ["act.id"], name="fk_gate_decision_act_id_act"),
+        sa.ForeignKeyConstraint(
+            ["pipeline_run_id"],
+            ["pipeline_run.id"],
+            name="fk_gate_decision_pipeline_run_id_pipeline_run",
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_gate_decision"),
+    )
+    op.create_index("ix_gate_decision_act_id", "gate_decision", ["act_id"])
+    op.create_index(
+        "ix_gate_decision_pipeline_run_id_step_order_id",
+        "gate_decision",
+        ["pipeline_run_id", "step_order", "id"],
+    )
+    op.create_index(
+        "ix_gate_decision_waiting",
+        "gate_decision",
+        ["starts_at"],
+        sqlite_where=sa.text("NOT started AND NOT void"),
+        postgresql_where=sa.text("NOT started AND NOT void"),
+    )
