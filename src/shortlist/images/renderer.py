@@ -88,19 +88,21 @@ class RendererPool:
                     answer = await worker.ask({"ask": what}, parts)
             except BaseException as reason:
                 worker.kill()  # half a request or half an answer: it can't be talked to any more
-                raise self._told(reason) from reason
+                if told := self._told(reason):
+                    raise told from reason
+                raise
             self._rest(worker)
         return _without_fault(answer)
 
-    def _told(self, reason: BaseException) -> BaseException:
-        """What the caller is told; a cancellation stays one."""
+    def _told(self, reason: BaseException) -> RenderingStopped | None:
+        """What the caller is told of a worker that failed; nothing of a cancellation."""
         if isinstance(reason, TimeoutError):
             return RenderingStopped(
                 f"The picture was not read within {self.limit_seconds:g} s; try it again."
             )
         if isinstance(reason, EOFError | ConnectionError | ValueError):
             return RenderingStopped("The renderer stopped on this picture; try it again.")
-        return reason
+        return None
 
     async def _take(self) -> _Worker:
         """The worker that rested last, so that the others can grow idle, or a new one."""
