@@ -8,6 +8,7 @@ a database that already knows ten thousand images.
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import random
 import tempfile
@@ -67,7 +68,7 @@ class Hub:
             width=rendered.width,
             height=rendered.height,
             size_bytes=size_bytes,
-            thumbhash=rendered.thumbhash.hex(),
+            thumbhash=base64.b64encode(rendered.thumbhash).decode(),
             regions=(),
         )
         with self.database.transaction() as tx:

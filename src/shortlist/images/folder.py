@@ -161,5 +161,5 @@ def _error(error: OSError, *, reading: bool) -> BlobsError:
     if error.errno in _NO_ROOM:
         return Full("The disk of the image folder is full; free some space.")
     if error.errno in _FORBIDDEN:
-        return Denied("The hub may not write to the image folder; change its owner or its rights.")
+        return Denied("The hub may not use the image folder; change its owner or its rights.")
     return Unreachable(f"The image folder can't be used: {error.strerror}; look at its disk.")
