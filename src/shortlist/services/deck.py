@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import BindParameter, TextClause, bindparam, select, text
+from sqlalchemy import BindParameter, Row, TextClause, bindparam, select, text
 
 from shortlist.domain import pairing
 from shortlist.domain.model import BIRTH_ELO, RunStatus
@@ -35,8 +36,11 @@ WINDOW: Final = 400
 SPARE: Final = 4
 """Candidates in need fetched for each pair wanted, so that the choice among them has room."""
 
-NEIGHBOURS: Final = 12
+NEIGHBOURS: Final = 8
 """Closest ratings fetched above and below each of them."""
+
+MOST_AROUND: Final = 16
+"""Different ratings to look around; the fresh images of a column mostly share one."""
 
 MEMORY: Final = 60
 """Acts of this person whose pairs come back only when nothing else is left."""
@@ -126,12 +130,14 @@ def _ids(keys: Iterable[Key]) -> set[int]:
 
 
 def _deal(tx: Tx, column: Column, *, ask: _Ask) -> list[Sides]:
-    contestants = _contestants(tx, column, ask=ask)
+    candidates = _candidates(tx, column, ask=ask)
+    decided = _decided(tx, ask.person, ids=[id for id, _, _ in candidates])
+    voted = _ids(decided)
     return pairing.choose(
-        contestants,
+        [Contestant(id, elo, votes, fresh=id not in voted) for id, elo, votes in candidates],
         count=ask.count,
         taken=ask.exclude,
-        tired={*ask.recent, *_compared(tx, ask.person, contestants=contestants)},
+        tired={*ask.recent, *decided},
         last=_ids(ask.exclude[-1:] or ask.recent[:1]),
         rng=ask.rng,
     )
@@ -159,7 +165,7 @@ _RANKED: Final = "ORDER BY candidate.elo_score DESC, candidate.vote_count DESC, 
 
 FRESH_COLUMN: Final = text(
     f"""
-    WITH fresh AS ({_COLUMNS}
+    WITH fresh AS MATERIALIZED ({_COLUMNS}
       AND EXISTS (SELECT 1 FROM candidate
                   WHERE {_HERE} AND candidate.id NOT IN :aside AND {_UNVOTED}))
     SELECT gate.pipeline_run_id, gate.name, gate.pipeline_step_id, step.name, gate.step_order,
@@ -207,26 +213,29 @@ NEEDY: Final = text(_NEEDY.format(unvoted="")).bindparams(_ASIDE)
 
 _NEIGHBOURS: Final = f"""
     SELECT * FROM (
-      SELECT candidate.id, candidate.elo_score, candidate.vote_count, {_UNVOTED} AS fresh
+      SELECT candidate.id, candidate.elo_score, candidate.vote_count
       FROM candidate WHERE {_THIS} AND candidate.elo_score <= :elo_{{n}}
       {_RANKED} LIMIT :near) AS below_{{n}}
     UNION
     SELECT * FROM (
-      SELECT candidate.id, candidate.elo_score, candidate.vote_count, {_UNVOTED} AS fresh
+      SELECT candidate.id, candidate.elo_score, candidate.vote_count
       FROM candidate WHERE {_THIS} AND candidate.elo_score > :elo_{{n}}
       ORDER BY candidate.elo_score, candidate.vote_count, candidate.id DESC LIMIT :near
     ) AS above_{{n}}
 """  # noqa: S608 made of this file's and the schema's own constants
 
-COMPARED: Final = text(
+VOTES_AMONG: Final = text(
     """
     SELECT vote.winner_id, vote.loser_id FROM vote
-    WHERE vote.voter = :person AND NOT vote.void
-      AND vote.winner_id IN :ids AND vote.loser_id IN :ids
+    WHERE vote.voter = :person AND NOT vote.void AND vote.winner_id IN :ids
+    UNION
+    SELECT vote.winner_id, vote.loser_id FROM vote
+    WHERE vote.voter = :person AND NOT vote.void AND vote.loser_id IN :ids
     """
 ).bindparams(bindparam("ids", expanding=True))
 
 
+@cache
 def neighbours(ratings: int) -> TextClause:
     """The query for the closest candidates around `ratings` ratings (`elo_0`, `elo_1`, …)."""
     return text(" UNION ".join(_NEIGHBOURS.format(n=n) for n in range(ratings)))
@@ -244,8 +253,8 @@ def _right_most(tx: Tx, scope: Mapping[str, object]) -> Column | None:
     return None if row is None else Column(*row)
 
 
-def _contestants(tx: Tx, column: Column, *, ask: _Ask) -> list[Contestant]:
-    """The candidates in need of a vote, and the closest ratings around each."""
+def _candidates(tx: Tx, column: Column, *, ask: _Ask) -> list[Row[int, float, int]]:
+    """The candidates in need of a vote, and the closest ratings around each: id, rating, votes."""
     here = {"person": ask.person, "run": column.run_id, "step_order": column.step_order}
     limits = {
         "aside": sorted(_ids(ask.exclude)),
@@ -253,12 +262,16 @@ def _contestants(tx: Tx, column: Column, *, ask: _Ask) -> list[Contestant]:
         "window": WINDOW,
     }
     needy = tx.execute(NEEDY_FRESH, here | limits).all() or tx.execute(NEEDY, here | limits).all()
-    ratings = dict.fromkeys(elo for _, elo, _ in needy)
-    around = {f"elo_{n}": elo for n, elo in enumerate(list(ratings)[: 2 * ask.count])}
+    ratings = list(dict.fromkeys(elo for _, elo, _ in needy))[:MOST_AROUND]
+    around = {f"elo_{n}": elo for n, elo in enumerate(ratings)}
     near = tx.execute(neighbours(len(around)), here | around | {"near": NEIGHBOURS}).all()
-    found = {id: Contestant(id, elo, votes, True) for id, elo, votes in needy}
-    found |= {id: Contestant(id, elo, votes, bool(fresh)) for id, elo, votes, fresh in near}
-    return list(found.values())
+    return list({row.id: row for row in (*needy, *near)}.values())
+
+
+def _decided(tx: Tx, person: str, *, ids: Sequence[int]) -> list[Key]:
+    """The pairs that this person has voted on and that hold one of `ids`."""
+    rows = tx.execute(VOTES_AMONG, {"person": person, "ids": ids})
+    return [pairing.key_of(winner, loser) for winner, loser in rows]
 
 
 def _recent(tx: Tx, person: str) -> list[Key]:
@@ -266,13 +279,6 @@ def _recent(tx: Tx, person: str) -> list[Key]:
     entries = history.recent(tx, person, limit=MEMORY)
     sides = [sides_of(entry.act) for entry in entries if entry.undone_by is None]
     return [pairing.key_of(pair.left, pair.right) for pair in sides if pair is not None]
-
-
-def _compared(tx: Tx, person: str, *, contestants: Sequence[Contestant]) -> list[Key]:
-    """The pairs among `contestants` that this person has decided."""
-    ids = [contestant.id for contestant in contestants]
-    rows = tx.execute(COMPARED, {"person": person, "ids": ids})
-    return [pairing.key_of(winner, loser) for winner, loser in rows]
 
 
 EMPTY: Final = text(
