@@ -180,7 +180,7 @@ def take_lease(tx: Tx, backend_id: int, *, owner: str, dead: str | None) -> bool
 
     `dead` is a former owner known to be gone: its lease need not run out first.
     """
-    time = _database_time(tx)
+    time = database_time(tx)
     free = or_(
         Backend.lease_owner.is_(None),
         Backend.lease_owner.in_([owner] if dead is None else [owner, dead]),
@@ -288,7 +288,8 @@ def _free_name(tx: Tx, name: str | None, *, otherwise: str) -> str:
     return chosen
 
 
-def _database_time(tx: Tx) -> datetime:
+def database_time(tx: Tx) -> datetime:
+    """The time by the database's clock, which all hubs share."""
     if tx.postgresql:
         return tx.execute(select(func.clock_timestamp(type_=UtcDateTime()))).scalar_one()
     told = tx.execute(select(func.strftime("%Y-%m-%d %H:%M:%f", "now"))).scalar_one()
