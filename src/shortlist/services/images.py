@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Text, cast, select
 
 from shortlist.domain.model import PARK_AFTER_FAILURES, CandidateStatus
 from shortlist.errors import NotFound
 from shortlist.services.showing import Picture
 from shortlist.store.db import Tx
-from shortlist.store.schema import ImageCandidate, Kill, PipelineRun, PipelineStep
+from shortlist.store.schema import ImageCandidate, Job, Kill, PipelineRun, PipelineStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,12 @@ def known_hashes(tx: Tx, hashes: Sequence[str]) -> set[str]:
             select(ImageCandidate.content_hash).where(ImageCandidate.content_hash.in_(hashes))
         ).scalars()
     )
+
+
+def kept_hashes(tx: Tx) -> set[str]:
+    """The hashes of results that stay with their job because their parent had no place."""
+    rows = tx.execute(select(Job.kept).where(cast(Job.kept, Text) != "[]")).scalars()
+    return {PurePosixPath(str(key)).name.partition(".")[0] for keys in rows for key in keys}
 
 
 MOST_SIBLINGS: Final = 200

@@ -1,0 +1,7 @@
+"""`python -m shortlist` is the command `shortlist`."""
+
+from __future__ import annotations
+
+from shortlist.cli import main
+
+main()

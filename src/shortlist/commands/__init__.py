@@ -1,0 +1,1 @@
+"""What the commands of `shortlist` do; their words and flags are in `cli.py`."""

@@ -1,0 +1,326 @@
+"""The composition root: opens every room, wires them, and ends them in order.
+
+One event loop holds the web server, the dispatcher and the sweeper; what must not be done twice
+at once, on one SQLite file, is kept by a lock beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from shortlist import logs
+from shortlist.api.app import create_app
+from shortlist.api.deps import Options, Rooms
+from shortlist.dispatcher.dispatcher import Dispatcher
+from shortlist.errors import ConfigFault, Conflict, Problem
+from shortlist.images.blobs import Blobs
+from shortlist.images.model import BlobsError
+from shortlist.images.renderer import RendererPool
+from shortlist.services import backends, images, journal
+from shortlist.settings import Settings
+from shortlist.store import migrate
+from shortlist.store.db import Database, Tx, database_url
+
+SWEEP_EVERY: Final = timedelta(days=1)
+SWEEP_OLDER: Final = timedelta(days=1)
+"""An image file without a row is younger than this while its job is being taken in."""
+
+LOOK_SECONDS: Final = 60.0
+IDLE_SECONDS: Final = 5.0
+FAREWELL_SECONDS: Final = 5
+"""How long open requests may go on after the hub was told to stop."""
+
+log = logs.get("hub")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A ComfyUI server to be added; without a name it gets that of its address."""
+
+    url: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A hub at work. `url` is where a browser on this machine finds it."""
+
+    url: str
+    rooms: Rooms
+    dispatcher: Dispatcher
+
+
+class _Server(uvicorn.Server):
+    """A server inside this program, whose signals the hub takes itself."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, servers: Sequence[Server] = ()) -> AsyncIterator[Hub]:
+    """A hub at work for as long as the context lasts; `servers` are added where they are new.
+
+    Raises `ConfigFault` when it can't start this way.
+    """
+    with alone(settings.database_location), _listening(settings) as listener:
+        migrate.upgrade(settings.database_location)
+        blobs = _image_store(settings)
+        database = Database.open(settings.database_location)
+        try:
+            async with RendererPool() as renderer:
+                url = _url(listener)
+                _register(database, servers, own=_own(listener))
+                dispatcher = Dispatcher(
+                    database, blobs, renderer, lookahead=settings.lookahead, clock=_now
+                )
+                app = create_app(
+                    database,
+                    blobs,
+                    renderer=renderer,
+                    options=_options(settings, own=_own(listener)),
+                    progress=dispatcher.progress,
+                )
+                hub = Hub(url, app.state.rooms, dispatcher)
+                async with _at_work(hub, app, listener=listener):
+                    yield hub
+        finally:
+            database.close()
+
+
+@asynccontextmanager
+async def _at_work(hub: Hub, app: FastAPI, *, listener: socket.socket) -> AsyncIterator[None]:
+    """Server, dispatcher and sweeper; in the end streams close, then requests, then renders."""
+    stop = asyncio.Event()
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=FAREWELL_SECONDS,
+        )
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve(sockets=[listener]))
+        group.create_task(hub.dispatcher.run(stop))
+        group.create_task(_sweep(hub.rooms, stop))
+        try:
+            yield
+        finally:
+            log.info("hub_stopped", url=hub.url)
+            hub.rooms.streams.close()
+            server.should_exit = True
+            stop.set()
+
+
+async def until_told() -> None:
+    """Returns at the first SIGINT or SIGTERM; the second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+
+    def tell(number: int, _: FrameType | None) -> None:
+        if told.is_set():
+            os._exit(128 + number)
+        loop.call_soon_threadsafe(told.set)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, tell)
+    await told.wait()
+
+
+def run(main: Coroutine[object, object, None]) -> None:
+    """Runs `main` in the fastest event loop there is."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return None
+    return new_event_loop
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def alone(location: str) -> Iterator[None]:
+    """Holds the lock of a SQLite database; on PostgreSQL any number of hubs work together."""
+    url = database_url(location)
+    if url.get_backend_name() != "sqlite":
+        yield
+        return
+    path = Path(f"{url.database}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("a+b") as handle:
+        if not _locked(handle.fileno()):
+            raise ConfigFault(
+                f"Another hub works on {url.database}; stop it first, or choose another --data."
+            )
+        yield
+
+
+def _locked(handle: int) -> bool:
+    """Takes the lock without waiting; the system gives it back however the process ends."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+_WHY_NOT: Final = {
+    errno.EADDRINUSE: "is in use; stop the other program or choose another --port",
+    errno.EACCES: "may not be opened by you; choose a --port above 1023",
+    errno.EADDRNOTAVAIL: "is no address of this machine; choose another --host",
+}
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    host, port = settings.host.strip("[]"), settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        why = _WHY_NOT.get(getattr(error, "errno", None) or 0, "can't be listened on")
+        raise ConfigFault(f"Port {port} on {host} {why}.") from error
+    with listener:
+        yield listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 compared, not listened on
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _own(listener: socket.socket) -> tuple[str, ...]:
+    """The addresses that are this hub: a server at one of them would be the hub itself."""
+    port = listener.getsockname()[1]
+    return (_url(listener), f"http://localhost:{port}", f"http://{socket.gethostname()}:{port}")
+
+
+def _image_store(settings: Settings) -> Blobs:
+    try:
+        return Blobs.open(settings.images_location)
+    except BlobsError as error:
+        raise ConfigFault(f"The image store can't be opened: {error.sentence}") from error
+
+
+def _options(settings: Settings, *, own: tuple[str, ...]) -> Options:
+    machine = () if settings.is_loopback else _machine_names()
+    return Options(
+        hosts=frozenset(("localhost", "127.0.0.1", "[::1]", *machine, *settings.allow_host)),
+        any_address=not settings.is_loopback,
+        token=settings.secret,
+        max_children=settings.max_children,
+        target_leaves=settings.target_leaves,
+        base_count=settings.base_count,
+        page=Path(str(resources.files("shortlist") / "web")),
+        own=own,
+    )
+
+
+def _machine_names() -> tuple[str, ...]:
+    name = socket.gethostname().lower()
+    return (name, f"{name.partition('.')[0]}.local")
+
+
+def _register(database: Database, servers: Sequence[Server], *, own: Sequence[str]) -> None:
+    """Adds the servers of the command line; one that is there already stays as it is."""
+
+    def register(tx: Tx, server: Server) -> None:
+        backends.register(tx, server.url, name=server.name, own=own, now=_now())
+
+    for server in servers:
+        with suppress(Conflict):
+            database.run(partial(register, server=server))
+
+
+class _Quiet:
+    """When the last commit was, in seconds of the loop's clock."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def disturb(self) -> None:
+        self._at = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._at
+
+
+async def _sweep(rooms: Rooms, stop: asyncio.Event) -> None:
+    """Once a day drops what is old; while nobody writes, tidies SQLite's log."""
+    quiet, swept = _Quiet(), _now()
+    end = rooms.database.wake.subscribe(quiet.disturb)
+    try:
+        while not await _told(stop, seconds=LOOK_SECONDS):
+            if IDLE_SECONDS <= quiet.seconds <= 2 * LOOK_SECONDS:
+                await _tried(rooms.database.checkpoint)
+            if _now() - swept >= SWEEP_EVERY:
+                swept = _now()
+                await _tried(partial(sweep, rooms.database, rooms.blobs, now=swept))
+    finally:
+        end()
+
+
+async def _told(stop: asyncio.Event, *, seconds: float) -> bool:
+    """Waits that long at most; whether the hub was told to stop."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()
+
+
+async def _tried(chore: Callable[[], None]) -> None:
+    try:
+        await asyncio.to_thread(chore)
+    except (Problem, BlobsError) as fault:
+        log.warning("chore_failed", reason=str(fault))
+
+
+def sweep(database: Database, blobs: Blobs, *, now: datetime) -> None:
+    """Drops events that are too old to replay, and image files that no row names."""
+    database.run(lambda tx: journal.forget(tx, now))
+    with database.snapshot() as tx:
+        kept = images.kept_hashes(tx)
+
+    def known(hashes: list[str]) -> set[str]:
+        with database.snapshot() as tx:
+            return images.known_hashes(tx, hashes) | kept.intersection(hashes)
+
+    swept = blobs.sweep(known, older_than=now - SWEEP_OLDER)
+    log.info("images_swept", objects=swept.objects, bytes=swept.freed_bytes)
