@@ -7,7 +7,7 @@ const hub = "http://127.0.0.1:8787";
 export default defineConfig(({ mode }) => ({
   // Relative, so that the page also works under a sub-path of a reverse proxy.
   base: "./",
-  plugins: [svelte(), budget({ entry: "index.html", vote: "src/screens/vote/Vote.svelte", voteKb: 60, allKb: 200 })],
+  plugins: [svelte(), budget({ entry: "index.html", vote: "src/screens/triage/Vote.svelte", voteKb: 60, allKb: 200 })],
   build: {
     outDir: "../src/shortlist/web",
     emptyOutDir: true,

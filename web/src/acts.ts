@@ -1,0 +1,91 @@
+// Every command of the page, once: its scope, its keys and, where it is stored, the kind of act
+// it becomes. Buttons, tooltips, the help sheet and the key handling are all made from this list.
+import type { ActKind } from "./api/types";
+
+/** Scopes that are open together share their keys: see `together`. */
+export type Scope = "everywhere" | "picture" | "vote" | "walk" | "board" | "lightbox";
+
+export interface Command {
+  scope: Scope;
+  /** Chords as `chord` in lib/keys writes them; two chords with a space are pressed in turn. */
+  keys: readonly string[];
+  /** Acts while the key is down. */
+  hold?: true;
+  /** A key that is kept down repeats it. */
+  repeats?: true;
+  /** Goes through the outbox as this kind of act, so it also works offline. */
+  outbox?: ActKind;
+}
+
+export const commands = {
+  "vote.left": { scope: "vote", keys: ["ArrowLeft", "1"], outbox: "vote" },
+  "vote.right": { scope: "vote", keys: ["ArrowRight", "2"], outbox: "vote" },
+  "vote.same": { scope: "vote", keys: ["ArrowDown"], outbox: "tie" },
+  "vote.skip": { scope: "vote", keys: ["ArrowUp"], outbox: "skip" },
+  "vote.kill.left": { scope: "vote", keys: ["Shift+ArrowLeft"], outbox: "kill" },
+  "vote.kill.right": { scope: "vote", keys: ["Shift+ArrowRight"], outbox: "kill" },
+  "vote.kill.both": { scope: "vote", keys: ["Shift+ArrowDown"], outbox: "kill_both" },
+  "vote.kill.pointed": { scope: "vote", keys: ["x"], outbox: "kill" },
+  "vote.history": { scope: "vote", keys: ["h"] },
+  "vote.walk": { scope: "vote", keys: ["w"] },
+  "walk.before": { scope: "walk", keys: ["ArrowLeft"], outbox: "walk" },
+  "walk.this": { scope: "walk", keys: ["ArrowDown", "x"], outbox: "walk" },
+  "walk.fine": { scope: "walk", keys: ["ArrowRight"], outbox: "walk" },
+  "walk.unknown": { scope: "walk", keys: ["ArrowUp"], outbox: "walk" },
+  "walk.vote.parent": { scope: "walk", keys: ["1"], outbox: "vote" },
+  "walk.vote.beside": { scope: "walk", keys: ["2"], outbox: "vote" },
+  "walk.later": { scope: "walk", keys: ["l"] },
+  "walk.cancel": { scope: "walk", keys: ["Escape"], outbox: "undo" },
+  "picture.look": { scope: "picture", keys: ["Space"], hold: true },
+  "picture.lock": { scope: "picture", keys: ["Shift+Space"] },
+  "picture.in": { scope: "picture", keys: ["+", "="], repeats: true },
+  "picture.out": { scope: "picture", keys: ["-"], repeats: true },
+  "picture.fit": { scope: "picture", keys: ["0"] },
+  "picture.region.next": { scope: "picture", keys: ["j"] },
+  "picture.region.previous": { scope: "picture", keys: ["Shift+j"] },
+  "picture.flicker": { scope: "picture", keys: ["."], hold: true },
+  "picture.surround": { scope: "picture", keys: ["b"] },
+  "picture.full": { scope: "picture", keys: ["f"] },
+  "board.parent": { scope: "board", keys: ["ArrowLeft"], repeats: true },
+  "board.child": { scope: "board", keys: ["ArrowRight"], repeats: true },
+  "board.next": { scope: "board", keys: ["ArrowDown"], repeats: true },
+  "board.previous": { scope: "board", keys: ["ArrowUp"], repeats: true },
+  "board.first": { scope: "board", keys: ["Home"] },
+  "board.last": { scope: "board", keys: ["End"] },
+  "board.open": { scope: "board", keys: ["Enter"] },
+  "board.reject": { scope: "board", keys: ["x"], outbox: "kill" },
+  "board.bigger": { scope: "board", keys: ["+", "="] },
+  "board.smaller": { scope: "board", keys: ["-"] },
+  "board.refresh": { scope: "board", keys: ["r"] },
+  "board.isolate": { scope: "board", keys: ["l"] },
+  "board.clear": { scope: "board", keys: ["Escape"] },
+  "lightbox.left": { scope: "lightbox", keys: ["ArrowLeft"], repeats: true },
+  "lightbox.right": { scope: "lightbox", keys: ["ArrowRight"], repeats: true },
+  "lightbox.up": { scope: "lightbox", keys: ["ArrowUp"], repeats: true },
+  "lightbox.down": { scope: "lightbox", keys: ["ArrowDown"], repeats: true },
+  "lightbox.reject": { scope: "lightbox", keys: ["x"], outbox: "kill" },
+  "lightbox.info": { scope: "lightbox", keys: ["i"] },
+  "lightbox.close": { scope: "lightbox", keys: ["Escape"] },
+  undo: { scope: "everywhere", keys: ["z", "Backspace", "Mod+z"], outbox: "undo" },
+  redo: { scope: "everywhere", keys: ["Shift+z", "Mod+Shift+z"], outbox: "redo" },
+  help: { scope: "everywhere", keys: ["?"] },
+  "go.vote": { scope: "everywhere", keys: ["g v"] },
+  "go.board": { scope: "everywhere", keys: ["g b"] },
+  "go.live": { scope: "everywhere", keys: ["g l"] },
+  "go.new": { scope: "everywhere", keys: ["g n"] },
+  "go.settings": { scope: "everywhere", keys: ["g ,"] },
+} as const satisfies Record<string, Command>;
+
+export type CommandId = keyof typeof commands;
+
+export const commandIds = Object.keys(commands) as CommandId[];
+
+export const command = (id: CommandId): Command => commands[id];
+
+/** Scopes whose keys are live at the same time; inside one group no chord may mean two things. */
+export const together: readonly (readonly Scope[])[] = [
+  ["vote", "picture", "everywhere"],
+  ["walk", "picture", "everywhere"],
+  ["board", "everywhere"],
+  ["lightbox", "picture", "everywhere"],
+];

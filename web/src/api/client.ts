@@ -1,0 +1,78 @@
+// The one way to the hub: typed calls, its problems as one error, its version on every answer.
+import createClient from "openapi-fetch";
+import type { paths } from "./schema";
+import type { Act, NewRun, Problem, RunChange } from "./types";
+
+/** The hub answered and said no, and why. */
+export class Refused extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail);
+  }
+}
+
+/** Nothing answered, or what answered was not the hub. */
+export class Unreachable extends Error {}
+
+/** Where the page lies; the interface is beside it, also under a sub-path. */
+const home = new URL(".", document.baseURI).href.replace(/\/$/, "");
+/** Longer than the hub's slowest honest answer, in milliseconds. */
+const PATIENCE = 20_000;
+
+interface Listener {
+  version: (version: string) => void;
+  signedOut: () => void;
+}
+let listener: Listener | null = null;
+
+export function listen(added: Listener): void {
+  listener = added;
+}
+
+const client = createClient<paths>({
+  baseUrl: home,
+  credentials: "same-origin",
+  fetch: (request) => fetch(request, { signal: AbortSignal.timeout(PATIENCE) }),
+});
+
+/** What the hub answered, or its refusal as an error. */
+async function ask<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await call.catch((fault: unknown) => {
+    throw new Unreachable(String(fault));
+  });
+  const version = response.headers.get("X-Shortlist-Version");
+  if (version) listener?.version(version);
+  if (response.ok) return data as T;
+  if (response.status === 401) listener?.signedOut();
+  throw isProblem(error) ? new Refused(error) : new Unreachable(`${response.status}`);
+}
+
+function isProblem(error: unknown): error is Problem {
+  return typeof error === "object" && error !== null && "status" in error && "detail" in error;
+}
+
+const at = <P>(path: P) => ({ params: { path } });
+
+export const pictureUrl = (hash: string, tier: "320" | "2048" | "original"): string => `${home}/api/images/${hash}/${tier}`;
+export const eventsUrl = (after: number): string => `${home}/api/events?after=${after}`;
+
+export const api = {
+  status: () => ask(client.GET("/api/status")),
+  signIn: (token: string) => ask(client.POST("/api/session", { body: { token } })),
+  deck: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/deck", { params: { query } })),
+  send: (acts: Act[]) => ask(client.POST("/api/acts", { body: { acts } })),
+  acts: (limit: number) => ask(client.GET("/api/acts", { params: { query: { limit } } })),
+  walk: (act_id: string) => ask(client.GET("/api/walks/{act_id}", at({ act_id }))),
+  pipelines: () => ask(client.GET("/api/pipelines")),
+  run: (run_id: number) => ask(client.GET("/api/runs/{run_id}", at({ run_id }))),
+  createRun: (body: NewRun) => ask(client.POST("/api/runs", { body })),
+  changeRun: (run_id: number, body: RunChange) => ask(client.PATCH("/api/runs/{run_id}", { ...at({ run_id }), body })),
+  release: (run_id: number, step_id: number) => ask(client.POST("/api/runs/{run_id}/steps/{step_id}/release", at({ run_id, step_id }))),
+  candidates: (run_id: number) => ask(client.GET("/api/runs/{run_id}/candidates", at({ run_id }))),
+  candidate: (candidate_id: number) => ask(client.GET("/api/candidates/{candidate_id}", at({ candidate_id }))),
+  retry: (candidate_id: number) => ask(client.POST("/api/candidates/{candidate_id}/retry", at({ candidate_id }))),
+  failedJobs: (run: number, limit: number) => ask(client.GET("/api/jobs", { params: { query: { run, status: "failed", limit } } })),
+  cancel: (job_id: number) => ask(client.POST("/api/jobs/{job_id}/cancel", at({ job_id }))),
+  addBackend: (body: { url: string; name?: string }) => ask(client.POST("/api/backends", { body })),
+  changeBackend: (backend_id: number, body: { enabled?: boolean; name?: string }) => ask(client.PATCH("/api/backends/{backend_id}", { ...at({ backend_id }), body })),
+  removeBackend: (backend_id: number) => ask(client.DELETE("/api/backends/{backend_id}", at({ backend_id }))),
+};

@@ -1,0 +1,39 @@
+// The hub's shapes under short names; they are generated from docs/openapi.json.
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Act =
+  | Schemas["VoteAct"]
+  | Schemas["TieAct"]
+  | Schemas["SkipAct"]
+  | Schemas["KillAct"]
+  | Schemas["KillBothAct"]
+  | Schemas["WalkAct"]
+  | Schemas["UndoAct"]
+  | Schemas["RedoAct"];
+export type ActKind = Schemas["ActKind"];
+export type ActResult = Schemas["ActResult"];
+export type Backend = Schemas["Backend"];
+export type Candidate = Schemas["Candidate"];
+export type CandidateTable = Schemas["CandidateTable"];
+export type Card = Schemas["Card"];
+export type Column = Schemas["Column"];
+export type DeckAnswer = Schemas["Deck"];
+export type JobSummary = Schemas["JobSummary"];
+export type NewRun = Schemas["NewRun"];
+export type Pair = Schemas["Pair"];
+export type PastAct = Schemas["PastAct"];
+export type Pipeline = Schemas["Pipeline"];
+export type Placed = Schemas["Placed"];
+export type Problem = Schemas["Problem"];
+export type Region = number[];
+export type Run = Schemas["Run"];
+export type RunChange = Schemas["RunChange"];
+export type RunSummary = Schemas["RunSummary"];
+export type Shown = Schemas["Shown"];
+export type Status = Schemas["Status"];
+export type Step = Schemas["Step"];
+export type StreamEvent = Schemas["StreamEvent"];
+export type Walk = Schemas["Walk"];
+export type WalkAnswer = Schemas["WalkAnswer"];

@@ -1,0 +1,84 @@
+// The browser's own timers and facts, in one place: everything else is told what it needs.
+
+/** Calls back when what has just been changed is on the screen: after the second frame from now. */
+export function afterPaint(run: () => void): void {
+  requestAnimationFrame(() => requestAnimationFrame(() => run()));
+}
+
+export function every(milliseconds: number, run: () => void): () => void {
+  const timer = setInterval(() => {
+    if (!document.hidden) run();
+  }, milliseconds);
+  return () => clearInterval(timer);
+}
+
+export function later(run: () => void, milliseconds: number): () => void {
+  const timer = setTimeout(run, milliseconds);
+  return () => clearTimeout(timer);
+}
+
+/** At most one call in this many milliseconds, the last one never lost. */
+export function throttled(milliseconds: number, run: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let last = -Infinity;
+  return () => {
+    if (timer !== undefined) return;
+    const wait = Math.max(0, last + milliseconds - performance.now());
+    timer = setTimeout(() => {
+      timer = undefined;
+      last = performance.now();
+      run();
+    }, wait);
+  };
+}
+
+export const isPhone = (): boolean => matchMedia("(max-width: 719px), (max-height: 499px)").matches;
+
+/** Runs when the tab is hidden or seen again; true is seen. */
+export function onSeen(run: (visible: boolean) => void): () => void {
+  const heard = () => run(!document.hidden);
+  document.addEventListener("visibilitychange", heard);
+  return () => document.removeEventListener("visibilitychange", heard);
+}
+
+export function onOnline(run: () => void): () => void {
+  addEventListener("online", run);
+  return () => removeEventListener("online", run);
+}
+
+class Clock {
+  /** The time of day, renewed every second for words like "18 s ago". */
+  now = $state(Date.now());
+  #watchers = 0;
+  #stop: (() => void) | null = null;
+
+  /** Ticks while at least one part of the page shows an age. */
+  watch(): () => void {
+    this.#watchers += 1;
+    this.#stop ??= every(1000, () => (this.now = Date.now()));
+    return () => {
+      this.#watchers -= 1;
+      if (this.#watchers > 0) return;
+      this.#stop?.();
+      this.#stop = null;
+    };
+  }
+}
+
+export const clock = new Clock();
+
+class Screen {
+  /** Small screens lay out differently; follows turning and resizing. */
+  narrow = $state(matchMedia("(max-width: 719px)").matches);
+
+  constructor() {
+    matchMedia("(max-width: 719px)").addEventListener("change", (event) => (this.narrow = event.matches));
+  }
+}
+
+export const screenSize = new Screen();
+
+export async function toggleFullscreen(): Promise<void> {
+  if (document.fullscreenElement) await document.exitFullscreen();
+  else await document.documentElement.requestFullscreen();
+}

@@ -1,0 +1,67 @@
+// Short messages with an Undo, and what screen readers hear. A message waits while it is
+// pointed at or focused, and while nobody sees the tab.
+
+export interface Toast {
+  serial: number;
+  text: string;
+  undo: (() => void) | null;
+}
+
+/** How long a message stays, in milliseconds. */
+const STAY = 10_000;
+const MOST = 3;
+
+export class Toasts {
+  list = $state.raw<readonly Toast[]>([]);
+  /** For the polite and the assertive live region. */
+  polite = $state("");
+  assertive = $state("");
+  #serial = 0;
+  #timers = new Map<number, ReturnType<typeof setTimeout>>();
+
+  show(text: string, undo: (() => void) | null = null): number {
+    this.#serial += 1;
+    const toast = { serial: this.#serial, text, undo };
+    this.list = [...this.list.slice(1 - MOST), toast];
+    this.say(text);
+    this.go(toast.serial);
+    return toast.serial;
+  }
+
+  close(serial: number): void {
+    this.hold(serial);
+    this.list = this.list.filter((toast) => toast.serial !== serial);
+  }
+
+  hold(serial: number): void {
+    clearTimeout(this.#timers.get(serial));
+    this.#timers.delete(serial);
+  }
+
+  go(serial: number): void {
+    this.hold(serial);
+    if (document.hidden) return;
+    this.#timers.set(
+      serial,
+      setTimeout(() => this.close(serial), STAY),
+    );
+  }
+
+  /** The tab was hidden or is seen again. */
+  seen(visible: boolean): void {
+    for (const { serial } of this.list) {
+      if (visible) this.go(serial);
+      else this.hold(serial);
+    }
+  }
+
+  say(text: string): void {
+    this.polite = text;
+  }
+
+  alarm(text: string): void {
+    this.assertive = text;
+  }
+}
+
+export const toasts = new Toasts();

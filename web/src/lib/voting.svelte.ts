@@ -1,0 +1,256 @@
+// The Vote screen's doings: what a key means for the pair on the stage. Every choice shows its
+// effect at once and goes to the outbox; nothing here waits for an answer except the walk.
+import { api } from "../api/client";
+import type { Act, ActResult, Pair, Shown, WalkAnswer } from "../api/types";
+import { words } from "../words";
+import { Deck, DESK, PHONE, type Showing } from "./deck.svelte";
+import type { Entry, Judge } from "./judge.svelte";
+import { pairKey } from "./judge.svelte";
+import { live } from "./live.svelte";
+import { prefetch } from "./pictures";
+import { afterPaint, every, isPhone } from "./page.svelte";
+import { toasts } from "./toasts.svelte";
+import { WalkFlow } from "./walk.svelte";
+
+export type Side = "left" | "right";
+export interface Choice {
+  run: number | null;
+  step: number | null;
+}
+
+/** A press sooner after the paint than this is a bouncing key, in milliseconds. */
+const BOUNCE = 150;
+/** How often an empty deck looks again by itself, in milliseconds. */
+const LOOK = 5000;
+
+export class Voting {
+  readonly deck: Deck;
+  choice = $state.raw<Choice>({ run: null, step: null });
+  walk = $state.raw<WalkFlow | null>(null);
+  /** The button to light up, and for which act. */
+  flash = $state<{ what: string; serial: number }>({ what: "", serial: 0 });
+  count = $state(0);
+  /** X was pressed with nothing pointed at: the next arrow says which one to kill. */
+  asking = $state(false);
+  /** On a small screen one picture is seen at a time, and both must have been. */
+  flips = $state(false);
+  front = $state<Side>("left");
+  #seen = $state<readonly number[]>([]);
+  lastKill = $state.raw<{ id: string; killed: Shown } | null>(null);
+
+  constructor(readonly judge: Judge) {
+    this.deck = new Deck(
+      {
+        more: (count, exclude) => api.deck({ ...this.choice, count, exclude }),
+        unsent: () => judge.unsentPairs(),
+        prefetch,
+        afterPaint,
+        now: () => performance.now(),
+      },
+      isPhone() ? PHONE : DESK,
+    );
+  }
+
+  /** Begins to listen; the page shows the screen. Gives the way to stop. */
+  open(choice: Choice): () => void {
+    const changed = choice.run !== this.choice.run || choice.step !== this.choice.step;
+    this.choice = choice;
+    if (changed || this.deck.queue.length === 0) this.deck.renew(0);
+    const stops = [
+      this.judge.onAnswer((act, result) => this.#answered(act, result)),
+      this.judge.onTurn((entry, undone) => this.#turned(entry, undone)),
+      live.on("candidate_made", () => this.#made()),
+      live.on("candidate_rejected", () => void this.sift(true)),
+      live.on("candidate_restored", () => this.deck.renew(3)),
+      live.on("resync", () => this.deck.renew(1)),
+      every(LOOK, () => this.#made()),
+    ];
+    return () => stops.forEach((stop) => stop());
+  }
+
+  /** Both pictures of the pair have been on the screen. */
+  get seenBoth(): boolean {
+    const serial = this.deck.current?.serial ?? -1;
+    return !this.flips || this.#seen.includes(serial);
+  }
+
+  flip(): void {
+    this.front = this.front === "left" ? "right" : "left";
+    const serial = this.deck.current?.serial;
+    if (serial !== undefined) this.#seen = [...this.#seen.slice(-20), serial];
+  }
+
+  choose(side: Side): void {
+    if (this.asking) {
+      this.kill(side);
+      return;
+    }
+    const showing = this.#judged(side);
+    if (!showing) return;
+    const { left, right } = showing.pair;
+    const [winner, loser] = side === "left" ? [left, right] : [right, left];
+    const shown = { left: left.id, shown_ms: this.#shownFor(showing) };
+    this.judge.act({ kind: "vote", winner: winner.id, loser: loser.id, ...shown }, { pair: showing.pair, chosen: side });
+    toasts.say(words.vote.chosen(side, this.count));
+  }
+
+  same(): void {
+    const showing = this.#judged("same");
+    if (!showing) return;
+    const { left, right } = showing.pair;
+    this.judge.act({ kind: "tie", a: left.id, b: right.id, left: left.id, shown_ms: this.#shownFor(showing) }, { pair: showing.pair, chosen: "both" });
+  }
+
+  skip(): void {
+    const showing = this.deck.current;
+    if (!showing || this.walk) return;
+    this.#advance("skip");
+    this.judge.act({ kind: "skip", a: showing.pair.left.id, b: showing.pair.right.id }, { pair: showing.pair });
+  }
+
+  kill(side: Side): void {
+    const showing = this.#ready();
+    if (!showing) return;
+    const { pair } = showing;
+    const [killed, other] = side === "left" ? [pair.left, pair.right] : [pair.right, pair.left];
+    this.#flash(`kill.${side}`);
+    const id = this.judge.act({ kind: "kill", candidate: killed.id, other: other.id, left: pair.left.id }, { pair, chosen: side });
+    this.#killed(id, pair, killed, new Set([killed.id]));
+  }
+
+  killBoth(): void {
+    const showing = this.#ready();
+    if (!showing) return;
+    const { pair } = showing;
+    this.#flash("kill.both");
+    const id = this.judge.act({ kind: "kill_both", a: pair.left.id, b: pair.right.id }, { pair, chosen: "both" });
+    this.#killed(id, pair, pair.left, new Set([pair.left.id, pair.right.id]));
+  }
+
+  /** Only one image is left in its step, and it is no good. */
+  killSingle(shown: Shown): void {
+    this.judge.act({ kind: "kill", candidate: shown.id });
+    this.deck.renew(0);
+  }
+
+  answer(answer: WalkAnswer): void {
+    const { walk } = this;
+    const candidate = walk?.answer(answer) ?? null;
+    if (walk && candidate !== null) this.judge.act({ kind: "walk", walk: walk.id, candidate, answer });
+  }
+
+  /** A vote between the parent and the image beside it; never implied by an answer. */
+  voteInWalk(side: Side): void {
+    const walk = this.walk?.walk;
+    const beside = walk?.beside;
+    if (!walk?.asked || !beside || beside.relation === "none") return;
+    const [parent, other] = [walk.asked.candidate.id, beside.candidate.id];
+    const [winner, loser] = side === "left" ? [parent, other] : [other, parent];
+    this.judge.act({ kind: "vote", winner, loser, left: parent });
+    toasts.show(words.walk.voted(side));
+  }
+
+  /** Leaves the walk; the kill and every answer are undone as one. */
+  cancelWalk(): void {
+    if (this.walk) this.judge.undoAct(this.walk.id);
+  }
+
+  /** Goes back to voting; the kill stands and the walk can be had later. */
+  leaveWalk(): void {
+    if (!this.walk) return;
+    this.walk = null;
+    toasts.show(words.walk.left, () => this.judge.undo());
+  }
+
+  async reopenWalk(): Promise<void> {
+    const last = this.lastKill;
+    if (!last || this.walk) return;
+    const walk = await api.walk(last.id).catch(() => null);
+    if (!walk?.asked) {
+      toasts.show(words.walk.nothing);
+      return;
+    }
+    this.walk = new WalkFlow(last.id, walk.killed);
+    this.walk.take(walk);
+  }
+
+  /** The hub does not answer: an opening walk must not hold up the voting. */
+  stuck(): void {
+    if (this.walk?.state.name === "opening") this.leaveWalk();
+  }
+
+  /** Takes away the first pairs whose images died with a branch, and renews the others. */
+  async sift(elsewhere = false): Promise<void> {
+    const front = this.deck.queue.slice(0, 3).flatMap(({ pair }) => [pair.left.id, pair.right.id]);
+    const found = await Promise.all([...new Set(front)].map((id) => api.candidate(id).catch(() => null)));
+    const dead = found.flatMap((card) => (card && (card.dead || card.status === "rejected") ? [card.id] : []));
+    const gone = this.deck.remove(new Set(dead));
+    if (gone && elsewhere && !this.walk) toasts.show(words.vote.rejectedElsewhere);
+    this.deck.renew(3);
+  }
+
+  #ready(): Showing | null {
+    const showing = this.deck.current;
+    this.asking = false;
+    if (!showing || this.walk || showing.shownAt === null || !this.seenBoth) return null;
+    return performance.now() - showing.shownAt < BOUNCE ? null : showing;
+  }
+
+  #judged(what: string): Showing | null {
+    const showing = this.#ready();
+    if (showing) this.#advance(what);
+    return showing;
+  }
+
+  #advance(what: string): void {
+    this.deck.advance();
+    this.front = "left";
+    this.count += 1;
+    this.#flash(what);
+  }
+
+  #flash(what: string): void {
+    this.flash = { what, serial: this.flash.serial + 1 };
+  }
+
+  #shownFor(showing: Showing): number {
+    return Math.min(Math.round(performance.now() - (showing.shownAt ?? 0)), 2 ** 31);
+  }
+
+  #killed(id: string, pair: Pair, killed: Shown, ids: ReadonlySet<number>): void {
+    this.lastKill = { id, killed };
+    if (pair.step_order !== 1 && this.judge.outbox.state.name !== "retrying") this.walk = new WalkFlow(id, killed);
+    this.deck.remove(ids);
+  }
+
+  #answered(act: Act, result: ActResult): void {
+    const { walk } = this;
+    if (act.kind === "undo" && result.undone?.pair && !act.target) this.deck.restore(result.undone.pair);
+    if (!walk || (act.kind === "walk" ? act.walk : act.id) !== walk.id) {
+      if (result.rejected) toasts.show(result.label, () => this.judge.undoAct(act.id));
+      return;
+    }
+    if (act.kind === "walk") walk.answered(result);
+    else if (result.ok) walk.take(result.walk);
+    else this.walk = null;
+    if (walk.state.name === "over") void this.#over(walk, result);
+  }
+
+  async #over(walk: WalkFlow, result: ActResult): Promise<void> {
+    await this.sift();
+    if (this.walk !== walk) return;
+    this.walk = null;
+    toasts.show(result.label, () => this.judge.undoAct(walk.id));
+  }
+
+  #turned(entry: Entry, undone: boolean): void {
+    if (this.walk?.id === entry.id) this.walk = null;
+    if (!entry.pair) return;
+    if (undone) this.deck.restore(entry.pair);
+    else if (this.deck.current?.pair.key === pairKey(entry.pair.left.id, entry.pair.right.id)) this.deck.advance();
+  }
+
+  #made(): void {
+    if (this.deck.queue.length <= 1) void this.deck.fill();
+  }
+}
