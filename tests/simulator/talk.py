@@ -121,7 +121,7 @@ class Talk:
         """The entry of a job, once it is there."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not (entry := (await self.entry(prompt_id))):
-                await asyncio.sleep(0.005)  # noqa: ASYNC110 - the state is another program's
+                await asyncio.sleep(0.005)
         return entry
 
     async def entry(self, prompt_id: str) -> dict | None:

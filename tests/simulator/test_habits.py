@@ -15,10 +15,10 @@ from typing import TypeVar
 import httpx2
 import pytest
 from PIL import Image
-from simulator.talk import Talk, plain, slow, talking
 
 from shortlist.simulator.about import DEVICE_NAME
 from shortlist.simulator.options import Fault, FaultKind, Version
+from simulator.talk import Talk, plain, slow, talking
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ async def busy(talk: Talk, prompt_id: str = "busy", **more: object) -> None:
     """Keeps the worker with a job that lasts, and returns once it runs."""
     await talk.post(slow(seconds=60, steps=600, prefix=prompt_id), prompt_id=prompt_id, **more)
     while not (await queue(talk))["queue_running"]:
-        await asyncio.sleep(0.005)  # noqa: ASYNC110 - the state is another program's
+        await asyncio.sleep(0.005)
 
 
 async def queue(talk: Talk) -> dict:

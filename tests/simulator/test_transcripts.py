@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+
 from simulator.talk import Ear, Frame, Talk, recorded, talking
 
 # What a machine, a clock or a program's inside decides: only the type is compared.

@@ -19,7 +19,7 @@ FRAME: Size = (768, 1024)
 """The frame in drawing units; other formats show more at the sides or above."""
 NECK = (384.0, 440.0)
 HEAD = (0.0, -150.0)
-SHOULDER = (112.0, 42.0)
+SHOULDER = (101.0, 54.0)
 UPPER_ARM, FOREARM = 158.0, 146.0
 HAND = 108.0
 FAILS_BELOW = 0.5

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from PIL import Image, ImageDraw
@@ -74,7 +75,7 @@ class Brush:
         """A curved line that goes from one width to another, with round ends."""
         curve = smooth(points, closed=False)
         last = max(1, len(curve) - 1)
-        for place, (start, end) in enumerate(zip(curve, curve[1:], strict=False)):
+        for place, (start, end) in enumerate(pairwise(curve)):
             width = widths[0] + (widths[1] - widths[0]) * place / last
             self._trace([start, end], width, fill)
 
@@ -144,8 +145,7 @@ def smooth(points: Sequence[Point], *, closed: bool) -> list[Point]:
             points[j % count] if closed else points[min(max(j, 0), count - 1)]
             for j in (i - 1, i, i + 1, i + 2)
         )
-        for step in range(CURVE_STEPS):
-            curve.append(_between(a, b, c, d, step / CURVE_STEPS))
+        curve += [_between(a, b, c, d, step / CURVE_STEPS) for step in range(CURVE_STEPS)]
     if not closed:
         curve.append(points[-1])
     return curve

@@ -79,7 +79,7 @@ def draw_face(brush: Brush, plan: Plan) -> None:
         brush.disc((1.0, 38.0), (2.6, 7), lighter(skin, 0.45))
     _mouth(brush, skin, look)
     if plan.glasses:
-        _glasses(brush, look)
+        _glasses(brush)
 
 
 def _look(plan: Plan) -> Look:
@@ -89,7 +89,7 @@ def _look(plan: Plan) -> Look:
     size = dice.uniform(0.95, 1.12)
     look = Look(
         eyes=(Eye((-wide, high), size), Eye((wide, high), size)),
-        brows=(dice.uniform(27, 33),) * 2,
+        brows=(dice.uniform(33, 38),) * 2,
         mouth=dice.choice(list(Mouth)),
         mouth_at=(0.0, dice.uniform(72, 78)),
         mouth_tilt=0.0,
@@ -173,17 +173,17 @@ def _eye(brush: Brush, plan: Plan, eye: Eye, *, side: int, fine: bool) -> None:
     def at(x: float, y: float) -> Point:
         return x * side, y
 
-    lid = [at(-22, 4), at(-14, -11), at(2, -17), at(18, -10), at(24, 0)]
-    white = [*lid, at(17, 12), at(0, 16), at(-15, 12)]
+    lid = [at(-22, 6), at(-15, -12), at(1, -20), at(18, -13), at(25, 0)]
+    white = [*lid, at(18, 14), at(0, 19), at(-16, 15)]
     own.blob(white, (252, 250, 247))
     if eye.iris:
         _iris(own, plan.eye_color, eye.gaze, fine=fine)
     # Skin under the lower lid hides what of the iris hangs out.
-    own.stroke([at(-16, 15.5), at(0, 19.5), at(17, 15.5)], 5.5, plan.skin)
-    own.stroke([at(-14, 12.5), at(0, 16), at(16, 12.5)], 1.8, darker(plan.skin, 0.45))
+    own.stroke([at(-17, 18.5), at(0, 22.5), at(19, 17.5)], 5.5, plan.skin)
+    own.stroke([at(-14, 15.5), at(0, 19), at(17, 14)], 1.8, darker(plan.skin, 0.45))
     dark = mix(darker(plan.hair_color, 0.75), (30, 18, 30), 0.5)
-    own.taper(lid, (3.2, 6.6), dark)
-    own.stroke([at(-12, -19), at(2, -24), at(16, -19)], 1.7, darker(plan.skin, 0.3))
+    own.taper(lid, (3.6, 7.6), dark)
+    own.stroke([at(-12, -22), at(2, -28), at(17, -23)], 1.7, darker(plan.skin, 0.3))
     if fine:
         own.taper([at(21, -5), at(28, -10), at(31, -14)], (4.5, 1.2), dark)
         own.taper([at(23, 0), at(29, -2), at(33, -5)], (3.5, 1.0), dark)
@@ -191,13 +191,13 @@ def _eye(brush: Brush, plan: Plan, eye: Eye, *, side: int, fine: bool) -> None:
 
 def _iris(brush: Brush, color: Color, gaze: Point, *, fine: bool) -> None:
     x, y = gaze[0], gaze[1] - 0.5
-    brush.disc((x, y), (12, 14.5), darker(color, 0.55))
-    brush.disc((x, y + 1), (10.6, 13), color)
-    brush.disc((x, y + 6), (7.5, 6.5), lighter(color, 0.4))
-    brush.disc((x, y), (5.2, 6.6), (28, 18, 30))
-    brush.disc((x - 4.2, y - 6), (3.9, 4.6), (255, 255, 255))
+    brush.disc((x, y), (14, 17.5), darker(color, 0.6))
+    brush.disc((x, y + 2), (12.2, 14.6), color)
+    brush.disc((x, y + 8), (8.8, 7.6), lighter(color, 0.42))
+    brush.disc((x, y), (6, 7.8), (28, 18, 30))
+    brush.disc((x - 4.6, y - 7.4), (4.4, 5.4), (255, 255, 255))
     if fine:
-        brush.disc((x + 4.4, y + 6.2), (2.1, 2.4), (255, 255, 255))
+        brush.disc((x + 5, y + 7.4), (2.5, 2.8), (255, 255, 255))
 
 
 def _brow(brush: Brush, plan: Plan, eye: Eye, *, side: int, height: float) -> None:
@@ -250,12 +250,11 @@ def _smear(brush: Brush, skin: Color, lip: Color, amount: float) -> None:
     brush.stroke([(-20, -3), (0, 4), (22 + 10 * amount, 1)], 3.4, darker(lip, 0.45))
 
 
-def _glasses(brush: Brush, look: Look) -> None:
+def _glasses(brush: Brush) -> None:
     frame = (46, 36, 58)
-    for side, eye in zip((-1, 1), look.eyes, strict=True):
+    for side in (-1, 1):
         x = 41.0 * side
-        ring = [(x + dx, 10 + dy) for dx, dy in ((-31, 0), (-22, -23), (0, -28), (22, -23),
-                (31, 0), (22, 22), (0, 27), (-22, 22), (-31, 0))]  # fmt: skip
+        ring = [(x + dx, 10 + dy) for dx, dy in ((-33, 0), (-24, -25), (0, -31), (24, -25),
+                (33, 0), (24, 24), (0, 30), (-24, 24), (-33, 0))]  # fmt: skip
         brush.stroke(ring, 3.6, frame)
-        del eye
     brush.stroke([(-11, 6), (0, 2), (11, 6)], 3.6, frame)

@@ -4,13 +4,14 @@ another. Face and hands are drawn by their own modules."""
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from shortlist.simulator.anatomy import Arm, Hold, Outfit, Plan
 from shortlist.simulator.brush import Brush, Color, Point
 from shortlist.simulator.face import draw_face
 from shortlist.simulator.hair import draw_back_hair, draw_front_hair
 from shortlist.simulator.hands import draw_hand
-from shortlist.simulator.palette import darker, lighter, mix
+from shortlist.simulator.palette import darker, lighter
 
 EDGE = 2.4
 """Width of outlines in units."""
@@ -18,6 +19,7 @@ EDGE = 2.4
 TORSO = ((36.0, -6.0), (72.0, 8.0), (112.0, 24.0), (126.0, 56.0), (108.0, 140.0), (88.0, 256.0),
          (104.0, 350.0), (120.0, 430.0), (122.0, 660.0))  # fmt: skip
 LONG_SLEEVES = frozenset({Outfit.JACKET, Outfit.HOODIE, Outfit.VEST})
+ONE_PIECE = frozenset({Outfit.SHIRT, Outfit.DRESS, Outfit.HOODIE})
 BEHIND = frozenset({Hold.UP})
 IN_FRONT_OF_FACE = frozenset({Hold.CHEEK})
 
@@ -76,13 +78,13 @@ def _clothes(brush: Brush, plan: Plan) -> None:
     cloth, second = plan.scheme.cloth, plan.scheme.second
     match plan.outfit:
         case Outfit.DRESS:
-            _dress(brush, cloth, second)
+            _dress(brush, cloth, second, skin=plan.skin)
         case Outfit.SHIRT:
             _trousers(brush, darker(second, 0.35))
             _top(brush, cloth, hem=384.0)
             _collar(brush, plan.skin, depth=44.0)
-            for y in (128.0, 188.0, 248.0, 308.0):
-                brush.taper([(-98.0, y), (0.0, y + 12), (98.0, y)], (15, 15), second)
+            for y in (124.0, 184.0, 244.0, 304.0):
+                _stripe(brush, second, y)
         case Outfit.JACKET:
             _trousers(brush, darker(cloth, 0.5))
             _top(brush, cloth, hem=420.0)
@@ -101,13 +103,30 @@ def _clothes(brush: Brush, plan: Plan) -> None:
 
 def _top(brush: Brush, color: Color, *, hem: float) -> None:
     upper = tuple(point for point in TORSO if point[1] < hem - 30)
-    brush.blob(mirrored((*upper, (116.0, hem - 12), (60.0, hem))), color, outline=EDGE)
+    edge = half_width(hem)
+    shape = mirrored((*upper, (edge, hem - 8), (edge - 8, hem), (0.0, hem + 8)))
+    brush.blob(shape, color, outline=EDGE)
+
+
+def _stripe(brush: Brush, color: Color, y: float) -> None:
+    """A band across the chest that ends at its sides."""
+    upper = [(x * half_width(y), y + 12 * (1 - x * x)) for x in (-0.985, -0.6, 0.0, 0.6, 0.985)]
+    low = [(x * half_width(y + 17), y + 17 + 12 * (1 - x * x)) for x in (0.985, 0.6, 0.0, -0.6)]
+    brush.flat([*upper, *low, (-0.985 * half_width(y + 17), y + 17)], color)
+
+
+def half_width(y: float) -> float:
+    """Half the width of the torso at a height."""
+    for (x0, y0), (x1, y1) in pairwise(TORSO):
+        if y0 <= y <= y1:
+            return x0 + (x1 - x0) * (y - y0) / (y1 - y0) - 2
+    return TORSO[-1][0]
 
 
 def _trousers(brush: Brush, color: Color) -> None:
-    brush.blob(mirrored(((92.0, 340.0), (116.0, 420.0), (126.0, 700.0), (60.0, 720.0))), color,
-               outline=EDGE)  # fmt: skip
-    brush.stroke([(0.0, 440.0), (2.0, 560.0), (0.0, 700.0)], 3, darker(color, 0.4))
+    shape = mirrored(((92.0, 330.0), (117.0, 430.0), (124.0, 700.0), (124.0, 1100.0)))
+    brush.blob(shape, color, outline=EDGE)
+    brush.stroke([(0.0, 440.0), (2.0, 560.0), (0.0, 1100.0)], 3, darker(color, 0.4))
 
 
 def _collar(brush: Brush, color: Color, *, depth: float) -> None:
@@ -116,19 +135,19 @@ def _collar(brush: Brush, color: Color, *, depth: float) -> None:
     brush.stroke(line, 4, brush.line)
 
 
-def _dress(brush: Brush, cloth: Color, second: Color) -> None:
-    skirt = ((86.0, 250.0), (118.0, 330.0), (176.0, 480.0), (214.0, 680.0), (0.0, 700.0))
+def _dress(brush: Brush, cloth: Color, second: Color, *, skin: Color) -> None:
+    skirt = ((86.0, 250.0), (122.0, 340.0), (178.0, 500.0), (216.0, 700.0), (240.0, 1100.0))
     brush.blob(mirrored(skirt), cloth, outline=EDGE)
     for x in (-120.0, -58.0, 6.0, 66.0, 128.0):
-        brush.taper([(x * 0.45, 290.0), (x * 0.8, 450.0), (x * 1.25, 680.0)], (2, 6),
+        brush.taper([(x * 0.45, 290.0), (x * 0.8, 450.0), (x * 1.4, 900.0)], (2, 7),
                     darker(cloth, 0.22))  # fmt: skip
-    _top(brush, cloth, hem=290.0)
-    brush.blob(mirrored(((88.0, 240.0), (90.0, 262.0), (88.0, 286.0), (0.0, 292.0))), second)
-    neckline = mirrored(((0.0, -34.0), (44.0, -16.0), (52.0, 24.0), (0.0, 60.0)))
-    brush.blob(neckline, brush.line)
-    brush.blob([(x * 0.93, y - 5) for x, y in neckline], mix(second, (255, 255, 255), 0.1))
-    inner = mirrored(((0.0, -34.0), (36.0, -20.0), (40.0, 16.0), (0.0, 44.0)))
-    brush.blob(inner, mix(second, cloth, 0.25))
+    _top(brush, cloth, hem=276.0)
+    wide, low = half_width(240.0) + 3, half_width(284.0) + 4
+    band = [(-wide, 240.0), (0.0, 250.0), (wide, 240.0), (low, 284.0), (0.0, 296.0), (-low, 284.0)]
+    brush.flat(band, second)
+    brush.stroke(band[:3], 2, brush.line)
+    brush.stroke(band[3:], 2, brush.line)
+    _collar(brush, skin, depth=58.0)
 
 
 def _jacket_front(brush: Brush, cloth: Color, second: Color) -> None:
@@ -167,8 +186,10 @@ def _vest_front(brush: Brush, cloth: Color, second: Color) -> None:
 
 def _shade(brush: Brush, color: Color) -> None:
     """The side of the body that the light does not reach."""
-    fold = [(122.0, 60.0), (108.0, 150.0), (88.0, 256.0), (102.0, 350.0), (84.0, 340.0)]
-    brush.blob([*fold, (72.0, 250.0), (92.0, 140.0)], color)
+    heights = (80.0, 130.0, 184.0, 232.0)
+    outer = [(half_width(y), y) for y in heights]
+    inner = [(half_width(y) - 17, y) for y in reversed(heights[1:-1])]
+    brush.blob([*outer, *inner], color)
 
 
 def _arm(brush: Brush, plan: Plan, arm: Arm) -> None:
@@ -186,22 +207,22 @@ def _arm(brush: Brush, plan: Plan, arm: Arm) -> None:
         end = between(arm.shoulder, arm.elbow, 0.52)
         brush.limb(arm.shoulder, end, (70 + 2 * EDGE, 66 + 2 * EDGE), brush.line)
         brush.limb(arm.shoulder, end, (70, 66), color)
-    inside = between(arm.shoulder, arm.elbow, -0.12)
-    brush.disc((inside[0] - 16 * arm.side, inside[1] + 12), (34, 36), color)
-    _fold(brush, arm, darker(lower, 0.18))
+    if plan.outfit in ONE_PIECE:
+        # Hides the outline where the sleeve meets the body.
+        brush.disc((arm.shoulder[0] * 0.84, arm.shoulder[1] + 16), (29, 29), color)
+    _elbow(brush, arm, darker(lower, 0.3))
     draw_hand(brush, plan, arm)
 
 
-def _fold(brush: Brush, arm: Arm, color: Color) -> None:
-    """A shadow along the forearm."""
-    dx, dy = arm.wrist[0] - arm.elbow[0], arm.wrist[1] - arm.elbow[1]
+def _elbow(brush: Brush, arm: Arm, color: Color) -> None:
+    """A crease where the arm bends."""
+    (ex, ey), bend = arm.elbow, between(arm.shoulder, arm.wrist, 0.5)
+    dx, dy = bend[0] - ex, bend[1] - ey
     length = math.hypot(dx, dy)
-    nx, ny = -dy / length * 11, dx / length * 11
-    if ny < 0:
-        nx, ny = -nx, -ny
-    start, end = between(arm.elbow, arm.wrist, 0.1), between(arm.elbow, arm.wrist, 0.8)
-    brush.taper([(start[0] + nx, start[1] + ny), (end[0] + nx * 0.7, end[1] + ny * 0.7)],
-                (10, 5), color)  # fmt: skip
+    if length > 20:  # a straight arm has none
+        ux, uy = dx / length, dy / length
+        brush.stroke([(ex + ux * 23, ey + uy * 23), (ex + ux * 12, ey + uy * 12)], 2, color,
+                     curved=False)  # fmt: skip
 
 
 def between(start: Point, end: Point, share: float) -> Point:

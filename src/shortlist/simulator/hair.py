@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from random import Random
 
 from shortlist.simulator.anatomy import Hair, Plan
@@ -63,12 +65,13 @@ def draw_front_hair(brush: Brush, plan: Plan) -> None:
 
 def _fringe(brush: Brush, color: Color, part: float) -> None:
     """Hair combed to both sides of a parting."""
-    top = [(-100, 6), (-110, -60), (-76, -128), (0, -152), (76, -128), (110, -60), (100, 6)]
-    lower = [(88, -30), (62, -60), (part + 12, -92), (part, -108), (part - 12, -92), (-62, -60)]
-    brush.blob([*top, *lower, (-88, -30)], color, outline=EDGE)
-    for end in (-84, -52, 52, 84):
-        line = [(part, -130), (part + (end - part) * 0.6, -104), (end, -56)]
-        brush.taper(line, (1.5, 3.5), darker(color, 0.3))
+    top = [(-101, 30), (-112, -50), (-80, -126), (0, -153), (80, -126), (112, -50), (101, 30)]
+    right = [(90, -22), (76, -56), (part + 34, -92)]
+    left = [(part - 34, -92), (-76, -56), (-90, -22)]
+    brush.blob([*top, *right, (part, -112), *left], color, outline=EDGE)
+    for end, low in ((-96, -44), (-68, -72), (68, -72), (96, -44)):
+        line = [(part, -138), ((part + end) / 2, -118), (end, low)]
+        brush.taper(line, (1.5, 3.0), darker(color, 0.25))
 
 
 def _spikes(brush: Brush, color: Color, dice: Random) -> None:
@@ -97,8 +100,6 @@ def _curls(brush: Brush, plan: Plan, color: Color, dice: Random) -> None:
 
 def _ring(rx: float, ry: float, count: int) -> list[Point]:
     """Points around the upper part of the head."""
-    import math
-
     step = math.tau * 0.72 / (count - 1)
     start = math.pi * 0.78
     return [
@@ -119,11 +120,13 @@ def _curly_fringe(brush: Brush, color: Color, dice: Random) -> None:
 
 
 def _shine(brush: Brush, color: Color) -> None:
-    for x, lift in ((-66, 10), (-40, 3), (38, 2), (62, 8)):
-        line = [(x - 9, -96 + lift), (x, -102 + lift), (x + 9, -98 + lift)]
-        brush.taper(line, (5, 9), lighter(color, 0.28))
+    """Light along the curve of the head."""
+    light = lighter(color, 0.2)
+    brush.stroke([(-92, -58), (-78, -92), (-56, -112)], 8, light)
+    brush.stroke([(-44, -119), (-34, -124)], 7, light, curved=False)
+    brush.stroke([(66, -104), (80, -88)], 6, light, curved=False)
 
 
-def _both(brush: Brush, half: list[Point], color: Color) -> None:
+def _both(brush: Brush, half: Sequence[Point], color: Color) -> None:
     other = [(-x, y) for x, y in reversed(half) if x]
     brush.blob([*half, *other], color, outline=EDGE)

@@ -14,7 +14,7 @@ from shortlist.simulator.palette import darker, lighter, mix
 FINGERS = ((-15.0, 47.0), (-5.0, 55.0), (5.0, 51.0), (16.0, 40.0))
 """Spread in degrees and length of index, middle, ring and little finger."""
 WIDTH = 13.5
-REACH = 96.0
+REACH = 110.0
 """Radius of the region around a hand's middle that a hand pass may change."""
 SUBTLE_BELOW = 0.72
 BOTH_BELOW = 0.33
@@ -74,8 +74,14 @@ def _flaw(plan: Plan, arm: Arm) -> HandFlaw | None:
 
 def _exposed(plan: Plan, dice: Random) -> Arm:
     """The arm whose hand is seen best."""
-    open_hands = [arm for arm in plan.arms if arm.hold not in (Hold.DOWN, Hold.HIP)]
-    return dice.choice(open_hands or list(plan.arms))
+    seen = [arm for arm in plan.arms if _in_frame(plan, middle(arm))]
+    open_hands = [arm for arm in seen if arm.hold not in (Hold.DOWN, Hold.HIP)]
+    return dice.choice(open_hands or seen or list(plan.arms))
+
+
+def _in_frame(plan: Plan, point: Point) -> bool:
+    x, y = plan.camera.place(point)
+    return 0 < x < plan.recipe.size[0] and 0 < y < plan.recipe.size[1]
 
 
 def _fingers(look: Look) -> list[tuple[float, float, float]]:
@@ -91,7 +97,7 @@ def _fingers(look: Look) -> list[tuple[float, float, float]]:
     elif flaw is HandFlaw.LONG:
         bends = (34.0, -28.0, 30.0, -36.0)
         fingers = [
-            (degrees * 1.3, length * (1.8 if place % 2 else 1.45), bends[place])
+            (degrees * 1.3, length * (1.6 if place % 2 else 1.3), bends[place])
             for place, (degrees, length, _) in enumerate(fingers)
         ]
     elif flaw is HandFlaw.CROOKED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
 
@@ -22,6 +22,10 @@ class Place(Enum):
 
 def rgb(code: str) -> Color:
     return int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)
+
+
+def _all(codes: str) -> tuple[Color, ...]:
+    return tuple(rgb(code) for code in codes.split())
 
 
 def mix(first: Color, second: Color, share: float) -> Color:
@@ -59,7 +63,7 @@ class Scheme:
 
 
 def _scheme(name: str, codes: str, *, dark: bool = False) -> Scheme:
-    top, low, far, mid, near, glow, cloth, second = (rgb(code) for code in codes.split())
+    top, low, far, mid, near, glow, cloth, second = _all(codes)
     return Scheme(name, (top, low), far, mid, near, glow, cloth, second, dark)
 
 
@@ -76,12 +80,12 @@ SCHEMES = (
     _scheme("aurora", "0a2440 2c7a78 1d4f63 123750 0a2036 a8ffd6 f0a53c e9f5ee", dark=True),
 )
 
-SKINS = tuple(rgb(code) for code in "ffdfc8 f7cba6 eab68a d0936a a86b47 7a4a33".split())
-HAIRS = tuple(
-    rgb(code)
-    for code in "2b2230 4a2e22 7b4526 b5713a e3b768 c9452e d9d3e6 f28ab2 4f6fd0 3aa38f 7a54b8".split()
-)
-EYES = tuple(rgb(code) for code in "4f8f5a 3f74c4 7a4f2c 8a5fc0 2f9aa8 b0762a".split())
+SKINS = _all("ffdfc8 f7cba6 eab68a d0936a a86b47 7a4a33")
+HAIRS = _all("2b2230 4a2e22 7b4526 b5713a e3b768 c9452e d9d3e6 f28ab2 4f6fd0 3aa38f 7a54b8")
+EYES = _all("4f8f5a 3f74c4 7a4f2c 8a5fc0 2f9aa8 b0762a")
+
+DAYLIGHT = frozenset({Place.ROOM, Place.BLOSSOM})
+"""Places that are drawn by day unless a prompt says otherwise."""
 
 _WORDS_OF_PLACES: dict[str, Place] = {
     "city": Place.CITY,
@@ -126,15 +130,33 @@ _WORDS_OF_SCHEMES: dict[str, str] = {
 }
 
 
+NAMED_SHARE = 0.7
+"""How often the colours that a prompt names are used; now and then its sampler knows better."""
+
+
 def choose(dice: Random, prompt: str) -> tuple[Place, Scheme]:
-    """Place and colours: what the prompt names, or what the dice say."""
+    """Place and colours: mostly what the prompt names, else what the dice say."""
     words = prompt.lower()
     place = next((p for word, p in _WORDS_OF_PLACES.items() if word in words), None)
-    named = next((name for word, name in _WORDS_OF_SCHEMES.items() if word in words), None)
-    drawn_place, drawn = dice.choice(list(Place)), dice.choice(SCHEMES)
-    place = place or drawn_place
-    if place is Place.NIGHT and not drawn.dark:
-        drawn = dice.choice([scheme for scheme in SCHEMES if scheme.dark])
-    if place in (Place.ROOM, Place.BLOSSOM) and drawn.dark:
-        drawn = dice.choice([scheme for scheme in SCHEMES if not scheme.dark])
-    return place, next((s for s in SCHEMES if s.name == named), drawn)
+    name = next((n for word, n in _WORDS_OF_SCHEMES.items() if word in words), None)
+    place = place or dice.choice(list(Place))
+    dark = place is Place.NIGHT or (place not in DAYLIGHT and dice.random() < 0.35)
+    named = next((scheme for scheme in SCHEMES if scheme.name == name), None)
+    if named and dice.random() < NAMED_SHARE:
+        return place, _dressed(named, dice)
+    dark = named.dark if named else dark
+    return place, _dressed(dice.choice([s for s in SCHEMES if s.dark == dark]), dice)
+
+
+def _dressed(scheme: Scheme, dice: Random) -> Scheme:
+    """The scheme with clothes of its own colours, used one way or another."""
+    cloth, second = scheme.cloth, scheme.second
+    ways = (
+        (cloth, second),
+        (second, cloth),
+        (mix(scheme.mid, cloth, 0.2), lighter(second, 0.2)),
+        (mix(cloth, scheme.sky[0], 0.45), second),
+        (mix(second, (255, 255, 255), 0.45), cloth),
+    )
+    cloth, second = dice.choice(ways)
+    return replace(scheme, cloth=cloth, second=second)

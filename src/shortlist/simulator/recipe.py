@@ -92,8 +92,8 @@ def _first(dice: Random) -> Traits:
     return Traits(
         pose=_mostly(dice, 0.68),
         palette=_mostly(dice, 0.72),
-        face=dice.uniform(0.1, 0.6),
-        hands=dice.uniform(0.08, 0.55),
+        face=dice.uniform(0.2, 0.8),
+        hands=dice.uniform(0.15, 0.74),
         sharpness=dice.uniform(0.3, 0.55) if dice.random() < 0.88 else dice.uniform(0.05, 0.2),
     )
 

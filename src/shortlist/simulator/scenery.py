@@ -44,7 +44,7 @@ def background(plan: Plan) -> Image.Image:
     _PLACES[plan.place](stage)
     if plan.color_flaw is ColorFlaw.WRONG_LIGHT:
         image = Image.blend(image, Image.new("RGB", image.size, (18, 60, 120)), 0.45)
-    return image.filter(ImageFilter.BoxBlur(max(1, round(1.6 * scale * 2))))
+    return image.filter(ImageFilter.GaussianBlur(2.2 * scale))
 
 
 def gradient(size: tuple[int, int], top: Color, low: Color) -> Image.Image:
@@ -154,7 +154,7 @@ def _night(stage: Stage) -> None:
         stage.brush.taper(veil, (26, 66), mix(scheme.sky[0], scheme.sky[1], 0.35 + 0.12 * band))
     for _ in range(90):
         at = (dice.uniform(0, stage.wide), dice.uniform(0, 0.62) * stage.high)
-        r = dice.uniform(1.2, 3.4)
+        r = dice.uniform(1.6, 4.2)
         stage.brush.disc(at, (r, r), mix(scheme.glow, (255, 255, 255), dice.random()))
     moon = (dice.choice((0.16, 0.84)) * stage.wide, 0.16 * stage.high)
     _sun(stage, moon, 50)
