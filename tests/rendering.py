@@ -133,7 +133,7 @@ class Hub:
     async def until(self, condition: Callable[[Tx], T]) -> T:
         """The first true thing that `condition` finds in the database."""
         async with asyncio.timeout(PATIENT_SECONDS):
-            while not (found := await asyncio.to_thread(self.see, condition)):  # noqa: ASYNC110
+            while not (found := await asyncio.to_thread(self.see, condition)):
                 await asyncio.sleep(0.02)
         return found
 
@@ -160,6 +160,6 @@ async def a_hub(
 async def until(condition: Callable[[], T]) -> T:
     """The first true thing that `condition` gives."""
     async with asyncio.timeout(PATIENT_SECONDS):
-        while not (found := condition()):  # noqa: ASYNC110 the condition has no bell
+        while not (found := condition()):
             await asyncio.sleep(0.02)
     return found
