@@ -184,7 +184,7 @@ def test_no_worker_outlives_the_pool():
 async def until(condition: Callable[[], bool]) -> None:
     """Waits for the condition, ten seconds at most."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - a process ends without telling us
+        while not condition():
             await asyncio.sleep(0.01)
 
 
