@@ -10,11 +10,12 @@ from house.tree import PACKAGE, ROOT, modules, room, tracked
 
 # Where the time of day enters; everything below is handed `now`. The simulator is a program of
 # its own that the hub sees over the wire only.
-CLOCKS = {"api", "dispatcher", "cli", "hub", "simulator"}
+CLOCKS = {"api", "dispatcher", "cli", "commands", "hub", "simulator"}
 
 # Handlers of everything, by module and function, each with its reason.
 BROAD = {
     ("api/door.py", "_answer"): "the last resort: logged whole, told with a number alone",
+    ("dispatcher/dispatcher.py", "_drive"): "one broken server or row must not stop the others",
     ("images/renderer.py", "_ask"): "a worker cut off at whatever point can't be talked to again",
     ("simulator/engine.py", "_perform"): "a node is foreign code: all it raises fails its job",
     ("store/db.py", "committed"): "a wake-up that fails costs a poll, never the commit",
