@@ -7,7 +7,7 @@ why and how sure it is.
 from __future__ import annotations
 
 from shortlist.comfy.catalogue import Catalogue
-from shortlist.comfy.graph import Graph, link_of, order_key, upstream
+from shortlist.comfy.graph import Graph, depths, link_of, order_key, upstream
 from shortlist.comfy.pictures import find_pictures
 from shortlist.comfy.plain import is_number, is_whole
 from shortlist.comfy.prompts import find_prompts
@@ -87,9 +87,8 @@ def _find_output(scope: Scope) -> Finding:
     if not stills:
         return _no_output(scope, outputs)
     # Of several, the one furthest along is the likelier result.
-    tiers = sorted(
-        stills, key=lambda n: (_tier(scope, n), -len(upstream(scope.graph, n)), order_key(n))
-    )
+    far = depths(scope.graph)
+    tiers = sorted(stills, key=lambda n: (_tier(scope, n), -far.get(n, 0), order_key(n)))
     best = [n for n in tiers if _tier(scope, n) == _tier(scope, tiers[0])]
     choices = tuple(scope.choice(Target(n, ""), _shows(scope, n)) for n in tiers)
     target = (Target(tiers[0], ""),)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from shortlist.comfy.bindings import SAVERS, makes_stills
 from shortlist.comfy.catalogue import Catalogue, Input
 from shortlist.comfy.files import LOADERS, foreign_files
-from shortlist.comfy.graph import Graph, link_of, name_of, upstream
+from shortlist.comfy.graph import Graph, Link, link_of, name_of, upstream
 from shortlist.comfy.plain import JSON, a_dict, a_list, is_number
 from shortlist.comfy.roles import Bindings, Role, Target
 from shortlist.comfy.scope import marks
@@ -81,7 +81,7 @@ def check(
         *_marks(part),
     ]
     if catalogue is not None:
-        found += [issue for node_id in part for issue in _node(part, node_id, bindings, catalogue)]
+        found += _against(part, bindings, catalogue)
     return tuple(sorted(found, key=lambda issue: not issue.blocks))
 
 
@@ -178,35 +178,46 @@ def _marks(part: Graph) -> Iterator[Issue]:
             yield Issue(IssueKind.UNKNOWN_MARK, False, sentence, node_id)
 
 
-def _node(part: Graph, node_id: str, bindings: Bindings, catalogue: Catalogue) -> Iterator[Issue]:
-    class_type, inputs = part[node_id]["class_type"], part[node_id]["inputs"]
-    if node_id == bindings.output and class_type not in catalogue and class_type not in SAVERS:
-        return  # a SaveImage takes its place
-    if class_type not in catalogue:
-        sentence = f"{name_of(part, node_id)}: this server does not have the node type."
-        yield Issue(IssueKind.MISSING_NODE, True, sentence, node_id)
-        return
-    for item in catalogue[class_type].inputs:
+def _against(part: Graph, bindings: Bindings, catalogue: Catalogue) -> Iterator[Issue]:
+    given = [t for role in (Role.IMAGE, Role.SEED) for t in bindings.of(role)]
+    by_jobs = {(target.node, target.input) for target in given}
+    for node_id, node in part.items():
+        class_type = node["class_type"]
+        if class_type in catalogue:
+            yield from _node(part, node_id, by_jobs, catalogue)
+        elif node_id != bindings.output or class_type in SAVERS:
+            # Any other output has a SaveImage take its place.
+            sentence = f"{name_of(part, node_id)}: this server does not have the node type."
+            yield Issue(IssueKind.MISSING_NODE, True, sentence, node_id)
+
+
+def _node(
+    part: Graph, node_id: str, by_jobs: set[tuple[str, str]], catalogue: Catalogue
+) -> Iterator[Issue]:
+    inputs = part[node_id]["inputs"]
+    for item in catalogue[part[node_id]["class_type"]].inputs:
         if item.name in inputs:
-            yield from _value(part, node_id, item, bindings, catalogue)
+            link = link_of(inputs[item.name])
+            if link is not None:
+                yield from _linked(part, node_id, item, link, catalogue)
+            elif (node_id, item.name) not in by_jobs and not _names_file(part, node_id, item):
+                yield from _value(part, node_id, item)
         elif item.needed and not any(name.startswith(f"{item.name}.") for name in inputs):
             sentence = f"{name_of(part, node_id)}: its input {item.name} is missing."
             yield Issue(IssueKind.MISSING_INPUT, True, sentence, node_id, item.name)
 
 
-def _value(
-    part: Graph, node_id: str, item: Input, bindings: Bindings, catalogue: Catalogue
+def _linked(
+    part: Graph, node_id: str, item: Input, link: Link, catalogue: Catalogue
 ) -> Iterator[Issue]:
+    origin = catalogue.get(part[link.node]["class_type"]) if link.node in part else None
+    if link.node not in part or (origin and not 0 <= link.slot < len(origin.outputs)):
+        sentence = f"{name_of(part, node_id)}: the link into {item.name} leads nowhere."
+        yield Issue(IssueKind.BROKEN_LINK, True, sentence, node_id, item.name)
+
+
+def _value(part: Graph, node_id: str, item: Input) -> Iterator[Issue]:
     value = part[node_id]["inputs"][item.name]
-    link = link_of(value)
-    if link is not None:
-        slots = catalogue.get(part[link.node]["class_type"]) if link.node in part else None
-        if link.node not in part or (slots and link.slot >= len(slots.outputs)):
-            sentence = f"{name_of(part, node_id)}: the link into {item.name} leads nowhere."
-            yield Issue(IssueKind.BROKEN_LINK, True, sentence, node_id, item.name)
-        return
-    if (node_id, item.name) in _set_by_jobs(bindings) or _names_file(part, node_id, item):
-        return
     if not fits(item, value):
         sentence = f"{name_of(part, node_id)}: {item.name} can't be {value!r:.80}."
         yield Issue(IssueKind.WRONG_TYPE, True, sentence, node_id, item.name)
@@ -214,11 +225,6 @@ def _value(
         yield from _chosen(part, node_id, item, value)
     elif is_number(value) and isinstance(value, int | float):
         yield from _ranged(part, node_id, item, value)
-
-
-def _set_by_jobs(bindings: Bindings) -> set[tuple[str, str]]:
-    given = [t for role in (Role.IMAGE, Role.SEED) for t in bindings.of(role)]
-    return {(target.node, target.input) for target in given}
 
 
 def _names_file(part: Graph, node_id: str, item: Input) -> bool:

@@ -10,7 +10,6 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -21,7 +20,6 @@ import httpx2
 from shortlist.comfy.catalogue import Catalogue
 from shortlist.comfy.faults import (
     BadAnswer,
-    ComfyError,
     FileMissing,
     ServerFault,
     TooLarge,
@@ -33,7 +31,7 @@ from shortlist.comfy.messages import Message, Outcome, OutputFile, read_binary, 
 from shortlist.comfy.messages import read_text as read_frame
 from shortlist.comfy.plain import JSON, a_dict, a_list, a_number, a_text
 from shortlist.comfy.refusal import read_refusal
-from shortlist.comfy.wire import SLOW_SECONDS, Answer, Socket, Wire
+from shortlist.comfy.wire import SLOW_SECONDS, Answer, Wire
 
 MAX_FILE_BYTES = 256 * 2**20
 """An original image: a 16-bit PNG of 64 megapixels stays below it."""
@@ -273,34 +271,29 @@ class ComfyClient:
         await self._hang_up()
         inbox = Inbox()
         reader = asyncio.create_task(self._listen(inbox), name="comfy-socket")
+        reader.add_done_callback(lambda task: inbox.finish(_why_over(task)))
         self._reader = reader
         try:
             while True:
                 yield await inbox.take()
         finally:
             reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await reader
+            await asyncio.wait([reader])
 
     async def _listen(self, inbox: Inbox) -> None:
-        try:
-            async with self._wire.socket("/api/ws", params={"clientId": self.client_id}) as socket:
-                # Flags count in the first message only.
-                flags = {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
-                await socket.say(json.dumps(flags))
-                await _hear_all(socket, inbox)
-        except ComfyError as error:
-            inbox.finish(error)
-        finally:
-            inbox.finish(Unreachable("The hub closed the socket."))
+        async with self._wire.socket("/api/ws", params={"clientId": self.client_id}) as socket:
+            # Flags count in the first message only.
+            flags = {"type": "feature_flags", "data": {"supports_preview_metadata": True}}
+            await socket.say(json.dumps(flags))
+            while True:
+                frame = await socket.hear()
+                inbox.put(read_frame(frame) if isinstance(frame, str) else read_binary(frame))
 
     async def _hang_up(self) -> None:
         reader, self._reader = self._reader, None
-        if reader is None:
-            return
-        reader.cancel()
-        with suppress(asyncio.CancelledError):
-            await reader
+        if reader is not None:
+            reader.cancel()
+            await asyncio.wait([reader])
 
     async def _upload_limit(self) -> int:
         answer = await self._wire.look("/api/features")
@@ -323,10 +316,10 @@ class ComfyClient:
             )
 
 
-async def _hear_all(socket: Socket, inbox: Inbox) -> None:
-    while True:
-        frame = await socket.hear()
-        inbox.put(read_frame(frame) if isinstance(frame, str) else read_binary(frame))
+def _why_over(reader: asyncio.Task[None]) -> BaseException:
+    """What the reader of events is told once there are no more."""
+    error = None if reader.cancelled() else reader.exception()
+    return error or Unreachable("The hub closed the socket.")
 
 
 def _ok(answer: Answer) -> None:

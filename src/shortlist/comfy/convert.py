@@ -13,7 +13,7 @@ from shortlist.comfy.bindings import PREVIEWS
 from shortlist.comfy.catalogue import Catalogue
 from shortlist.comfy.editor import EditorNode, read_editor
 from shortlist.comfy.faults import WorkflowFault
-from shortlist.comfy.graph import Graph, Link, Node, as_graph, as_json, order_key, upstream
+from shortlist.comfy.graph import Graph, Link, Node, as_graph, as_json, order_key, upstream, users
 from shortlist.comfy.levels import (
     PRIMITIVE,
     REROUTES,
@@ -158,14 +158,14 @@ def _label(node: Node, path: str) -> str:
 def _sound(draft: _Draft, catalogue: Catalogue) -> Converted:
     """The graph without previews that can't run; a fault where a result can't."""
     ends = _ends(draft, catalogue)
-    blocked = {path: held for path in ends if (held := _blockers(draft, path))}
+    tainted = _tainted(draft)
+    blocked = {path: _blockers(draft, path) for path in ends if path in tainted}
     outputs = [p for p in ends if p not in blocked and _is_output(draft, p, catalogue)]
     fatal = [path for path in blocked if not _is_preview(draft, path)]
     if fatal or not outputs:
         raise _fault([item for path in (fatal or blocked) for item in blocked[path]])
     notes = dict.fromkeys(item for held in blocked.values() for item in held)
-    dropped = {p for p in draft.graph if _blockers(draft, p)}
-    kept = sorted(draft.graph.keys() - dropped, key=order_key)
+    kept = sorted(draft.graph.keys() - tainted, key=order_key)
     graph = as_graph(as_json({path: draft.graph[path] for path in kept}))
     return Converted(graph, tuple(f"Left out: {note}" for note in notes))
 
@@ -189,6 +189,17 @@ def _used(node: Node) -> Iterator[str]:
 
 def _blockers(draft: _Draft, path: str) -> list[str]:
     return [draft.problems[p] for p in upstream(draft.graph, path) if p in draft.problems]
+
+
+def _tainted(draft: _Draft) -> set[str]:
+    """The nodes with a problem and all that depend on one."""
+    uses, found = users(draft.graph), set(draft.problems)
+    waiting = list(found)
+    while waiting:
+        onward = {edge.node for edge in uses.get(waiting.pop(), ())} - found
+        found |= onward
+        waiting.extend(onward)
+    return found
 
 
 def _is_output(draft: _Draft, path: str, catalogue: Catalogue) -> bool:

@@ -74,13 +74,17 @@ class EditorLink:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One level of nodes: the main graph, or the inside of a subgraph with its boxes' slots."""
+    """One level of nodes: the main graph, or the inside of a subgraph with its boxes' slots.
+
+    `from_box` and `to_box` are the links of the boxes by their slot.
+    """
 
     name: str
     nodes: Mapping[str, EditorNode]
     links: Mapping[str, EditorLink]
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...]
+    from_box: Mapping[int, tuple[EditorLink, ...]]
+    to_box: Mapping[int, EditorLink]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +122,20 @@ def _sheet(held: dict[str, JSON]) -> Sheet:
         name=a_text(held.get("name"), limit=200),
         nodes={node.id: node for node in nodes},
         links={link.id: link for link in links},
-        inputs=_box(held.get("inputs")),
-        outputs=_box(held.get("outputs")),
+        inputs=tuple(
+            a_text(a_dict(slot).get("name"), limit=200) for slot in a_list(held.get("inputs"))
+        ),
+        from_box=_from_box(links),
+        to_box={link.target_slot: link for link in links if link.target == OUTPUT_BOX},
     )
 
 
-def _box(slots: JSON) -> tuple[str, ...]:
-    return tuple(a_text(a_dict(slot).get("name"), limit=200) for slot in a_list(slots))
+def _from_box(links: list[EditorLink]) -> dict[int, tuple[EditorLink, ...]]:
+    found: dict[int, list[EditorLink]] = {}
+    for link in links:
+        if link.origin == INPUT_BOX:
+            found.setdefault(link.origin_slot, []).append(link)
+    return {slot: tuple(held) for slot, held in found.items()}
 
 
 def _link(item: JSON) -> EditorLink | None:

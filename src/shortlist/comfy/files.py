@@ -76,7 +76,7 @@ def _wrong(class_type: str, name: str, value: JSON) -> str:
         return _wrong_file(name, value)
     if not isinstance(value, str) or "\n" in value.strip():
         return ""
-    if _MEDIA.fullmatch(value) and (" " not in value or "load" in class_type.lower()):
+    if _MEDIA.fullmatch(value) and ("load" in class_type.lower() or _is_word(name, value)):
         return _wrong_file(name, value)
     if _is_path(class_type, name, value):
         return f"{name} is a path outside the server's own folders"
@@ -93,6 +93,11 @@ def _wrong_file(name: str, value: JSON) -> str:
         f"{name} loads {shown!r}, a file of the server; bind this input to the parent image"
         " or to a picture given to the hub"
     )
+
+
+def _is_word(name: str, value: str) -> bool:
+    """Whether a value that might be a prompt is none: one word, in an input not named for text."""
+    return " " not in value and not any(word in name for word in ("text", "prompt"))
 
 
 def _is_path(class_type: str, name: str, value: str) -> bool:

@@ -111,17 +111,20 @@ def order_key(node_id: str) -> tuple[tuple[int, str], ...]:
     )
 
 
-def in_cycle(graph: Graph) -> str | None:
-    """A node that, in the end, feeds itself; None in a sound graph."""
+def depths(graph: Graph) -> dict[str, int]:
+    """How many nodes lie before each on its longest way; those in a loop are left out."""
     uses = users(graph)
     waits = {i: sum(link.node in graph for _, link in links_of(n)) for i, n in graph.items()}
-    ready = deque(i for i, count in waits.items() if count == 0)
+    found = {i: 0 for i, count in waits.items() if count == 0}
+    ready = deque(found)
     while ready:
-        for edge in uses.get(ready.popleft(), ()):
+        here = ready.popleft()
+        for edge in uses.get(here, ()):
+            found[edge.node] = max(found.get(edge.node, 0), found[here] + 1)
             waits[edge.node] -= 1
             if waits[edge.node] == 0:
                 ready.append(edge.node)
-    return next((i for i, count in waits.items() if count > 0), None)
+    return {i: depth for i, depth in found.items() if waits[i] == 0}
 
 
 def as_graph(value: JSON) -> Graph:
@@ -132,7 +135,8 @@ def as_graph(value: JSON) -> Graph:
     if len(nodes) > MAX_NODES:
         raise WorkflowFault(f"The workflow has {len(nodes)} nodes; the limit is {MAX_NODES}.")
     graph = {node_id: _as_node(node_id, node) for node_id, node in nodes.items()}
-    circular = in_cycle(graph)
+    sound = depths(graph)
+    circular = next((node_id for node_id in graph if node_id not in sound), None)
     if circular is not None:
         raise WorkflowFault(f"Node {name_of(graph, circular)} is part of a loop of links.")
     return graph

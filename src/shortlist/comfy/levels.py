@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from shortlist.comfy.editor import INPUT_BOX, OUTPUT_BOX, Document, EditorNode, Mode, Sheet, Slot
+from shortlist.comfy.editor import INPUT_BOX, Document, EditorNode, Mode, Sheet, Slot
 from shortlist.comfy.faults import WorkflowFault
 from shortlist.comfy.graph import MAX_NODES, Link
 from shortlist.comfy.plain import JSON
 
 MAX_DEPTH = 20
-_MAX_HOPS = 400
+_MAX_HOPS = 150
 REROUTES = frozenset({"Reroute"})
 PRIMITIVE = "PrimitiveNode"
 
@@ -131,9 +131,7 @@ def promoted(
 
 def _targets(sheet: Sheet, index: int) -> Iterator[tuple[EditorNode, Slot]]:
     """The inner inputs that slot `index` of the input box leads to."""
-    for link in sheet.links.values():
-        if link.origin != INPUT_BOX or link.origin_slot != index:
-            continue
+    for link in sheet.from_box.get(index, ()):
         node = sheet.nodes.get(link.target)
         if node is not None:
             yield from ((node, slot) for slot in node.inputs if slot.link == link.id)
@@ -200,14 +198,15 @@ def _fits(one: str, other: str) -> bool:
 
 
 def _from_inside(inner: Level, index: int, *, wanted: str, hops: int) -> Source:
-    for link in inner.sheet.links.values():
-        if link.target == OUTPUT_BOX and link.target_slot == index:
-            if link.origin == INPUT_BOX:
-                return _from_outside(inner, link.origin_slot, hops=hops)
-            node = inner.sheet.nodes.get(link.origin)
-            if node is not None:
-                return _output_of(inner, node, link.origin_slot, wanted=wanted, hops=hops)
-    return Nothing.UNLINKED
+    link = inner.sheet.to_box.get(index)
+    if link is None:
+        return Nothing.UNLINKED
+    if link.origin == INPUT_BOX:
+        return _from_outside(inner, link.origin_slot, hops=hops)
+    node = inner.sheet.nodes.get(link.origin)
+    if node is None:
+        return Nothing.UNLINKED
+    return _output_of(inner, node, link.origin_slot, wanted=wanted, hops=hops)
 
 
 def live_nodes(level: Level) -> Iterator[tuple[Level, EditorNode]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import IntEnum
+from itertools import islice
 
 from shortlist.comfy.graph import Edge, order_key
 from shortlist.comfy.roles import Finding, Role, Sure, Target
@@ -37,6 +38,9 @@ _MAIN_CLASSES = ("upscale", "detailer", "inpaint")
 _MAIN_INPUTS = frozenset({"pixels", "upscaled_image", "image1"})
 
 
+_MAX_LOADERS = 50
+
+
 class _Use(IntEnum):
     """What a picture is used for, best first."""
 
@@ -58,7 +62,8 @@ _WORDS = {
 
 def find_pictures(scope: Scope) -> Finding:
     """The finding of the parent image's input."""
-    loaders = {node: name for node in scope.nodes if (name := file_input(scope, node))}
+    named = ((node, file_input(scope, node)) for node in scope.nodes)
+    loaders = dict(islice(((node, name) for node, name in named if name), _MAX_LOADERS))
     marked = [Target(n, loaders.get(n) or _any_text(scope, n)) for n in scope.marked(Role.IMAGE)]
     if marked:
         return settled(scope, Role.IMAGE, [target for target in marked if target.input])

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shortlist.comfy.graph import Link, link_of, links_of, upstream
+from shortlist.comfy.graph import Link, depths, link_of, links_of
 from shortlist.comfy.roles import Finding, Role, Sure, Target
 from shortlist.comfy.scope import Scope, settled
 
 _SIDES = (Role.POSITIVE, Role.NEGATIVE)
 _MAX_STEPS = 2_000
+_MAX_STARTS = 200
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ def _marked_texts(scope: Scope, node: str) -> list[str]:
 
 
 def _starts(scope: Scope) -> list[str]:
-    """The nodes that use up conditioning (samplers, guiders), nearest to the output last."""
+    """The nodes that use up conditioning (samplers, guiders), the first in the graph first."""
     inside = set(scope.nodes)
     found = []
     for node_id in scope.nodes:
@@ -66,7 +67,8 @@ def _starts(scope: Scope) -> list[str]:
         onward = [e for e in scope.uses.get(node_id, ()) if e.node in inside]
         if not any(_is_conditioning(edge.input) for edge in onward):
             found.append(node_id)
-    return sorted(found, key=lambda node: len(upstream(scope.graph, node)))
+    far = depths(scope.graph)
+    return sorted(found, key=lambda node: far.get(node, 0))[:_MAX_STARTS]
 
 
 def _is_conditioning(name: str) -> bool:

@@ -226,7 +226,8 @@ async def _read(response: httpx2.Response, *, limit: int, head: bool) -> Answer:
 
 def _check_status(response: httpx2.Response) -> None:
     status = response.status_code
-    if status in (401, 403) and not response.request.url.path.endswith("/view"):
+    # For a file, 403 means that its folder lies outside of those the server shows.
+    if status == 401 or (status == 403 and not response.request.url.path.endswith("/view")):
         raise Denied(f"The server asks for a login or refuses the hub (status {status}).")
     if 300 <= status < 400:
         raise ServerFault(
