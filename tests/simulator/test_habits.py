@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 import uuid
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +20,8 @@ from PIL import Image
 
 from shortlist.simulator.about import DEVICE_NAME
 from shortlist.simulator.options import Fault, FaultKind, Version
-from simulator.talk import Talk, plain, slow, talking
+from shortlist.simulator.painter import read_traits
+from simulator.talk import Frame, Talk, plain, slow, talking
 
 T = TypeVar("T")
 
@@ -278,6 +281,51 @@ def test_closing_the_old_socket_of_an_id_makes_the_new_one_deaf(tmp_path: Path) 
             return new.kinds(), new.closed
 
     assert play(scenario()) == (["status"], False)
+
+
+def test_one_client_that_does_not_read_holds_up_all_others(tmp_path: Path) -> None:
+    chain = plain()
+    for number in range(100, 260):
+        source = "1" if number == 100 else str(number - 1)
+        inputs = {"image": [source, 0]}
+        chain[str(number)] = {"class_type": "ImageInvert", "inputs": inputs}
+    chain["9"]["inputs"]["images"] = ["259", 0]
+
+    async def scenario() -> tuple[list[int], dict]:
+        async with talking(tmp_path) as talk, talk.ear("witness") as witness:
+            stalled = await deaf_socket(talk.server.url, "stalled")
+            # Megabytes of progress for a client that takes none of it.
+            await talk.run(chain, "long", client_id="stalled")
+            await talk.run(plain(color=2), "short", client_id="other")
+            counts = [one["data"]["status"]["exec_info"] for one in witness.heard]
+            stalled.close()
+            await witness.until(lambda e: e.kinds().count("status") >= 7)
+            return [count["queue_remaining"] for count in counts], witness.heard[-1]
+
+    early, last = play(scenario())
+    assert early == [0, 1, 1]
+    assert last["data"]["status"]["exec_info"]["queue_remaining"] == 0
+
+
+async def deaf_socket(url: str, client_id: str) -> socket.socket:
+    """A WebSocket connection that never reads after its handshake."""
+    host, port = url.removeprefix("http://").split(":")
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(raw, (host, int(port)))
+    lines = [
+        f"GET /ws?clientId={client_id} HTTP/1.1",
+        f"Host: {host}:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: c2hvcnRsaXN0c2hvcnRsaQ==",
+    ]
+    await loop.sock_sendall(raw, "\r\n".join([*lines, "", ""]).encode())
+    assert b"101" in await loop.sock_recv(raw, 64)
+    return raw
 
 
 def test_a_job_without_a_client_shows_its_progress_to_everybody_and_its_end_to_nobody(
@@ -559,3 +607,105 @@ def test_a_restart_keeps_the_files_and_nothing_else(tmp_path: Path) -> None:
             assert filename(await talk.history("one")) == "plain_00002_.png"
 
     play(scenario())
+
+
+# -- what is refused and what is not ---------------------------------------------------------------
+
+
+def test_numbers_as_text_and_unknown_inputs_are_taken(tmp_path: Path) -> None:
+    async def scenario() -> dict:
+        async with talking(tmp_path) as talk:
+            return await talk.run(plain(width="48", surprise=[1, 2, 3]), "one")
+
+    graph = play(scenario())["prompt"][2]
+    assert graph["1"]["inputs"]["width"] == 48
+    assert graph["1"]["inputs"]["surprise"] == [1, 2, 3]
+
+
+def test_a_graph_that_feeds_itself_or_mixes_types_is_refused(tmp_path: Path) -> None:
+    circle = plain() | {
+        "2": {"class_type": "ImageInvert", "inputs": {"image": ["3", 0]}},
+        "3": {"class_type": "ImageInvert", "inputs": {"image": ["2", 0]}},
+    }
+    circle["9"]["inputs"]["images"] = ["3", 0]
+    mixed = plain() | {"2": {"class_type": "UpscaleModelLoader", "inputs": {}}}
+    mixed["2"]["inputs"] = {"model_name": "sketch-x2.pth"}
+    mixed["9"]["inputs"]["images"] = ["2", 0]
+
+    async def scenario() -> list[tuple[int, dict]]:
+        async with talking(tmp_path) as talk:
+            answers = [await talk.post(circle), await talk.post(mixed)]
+            return [(answer.status_code, answer.json()) for answer in answers]
+
+    (first, told), (second, types) = play(scenario())
+    assert (first, told["node_errors"]) == (400, {})
+    reason = types["node_errors"]["9"]["errors"][0]
+    assert (second, reason["type"]) == (400, "return_type_mismatch")
+    assert reason["extra_info"]["received_type"] == "UPSCALE_MODEL"
+
+
+def test_a_long_list_is_named_by_its_length(tmp_path: Path) -> None:
+    async def scenario() -> dict:
+        workflow = sample("base")
+        workflow["5"]["inputs"]["sampler_name"] = "wishful"
+        async with talking(tmp_path) as talk:
+            return (await talk.post(workflow)).json()["node_errors"]["5"]["errors"][0]
+
+    reason = play(scenario())
+    assert "(list of length 4" in reason["details"]
+    assert reason["extra_info"]["input_config"] is None
+
+
+# -- the sample workflows --------------------------------------------------------------------------
+
+
+def sample(name: str) -> dict:
+    text = resources.files("shortlist.simulator").joinpath(f"workflows/{name}.json").read_text()
+    return json.loads(text)
+
+
+def test_the_sample_workflows_run_one_after_the_other_and_double_the_size(tmp_path: Path) -> None:
+    async def scenario() -> tuple[list[bytes], set[str]]:
+        pictures: list[bytes] = []
+        async with talking(tmp_path) as talk, talk.ear("me") as ear:
+            for name in ("base", "face-fix", "hand-fix", "upscale"):
+                graph = sample(name)
+                if pictures:
+                    files = {"image": (f"{name}.png", pictures[-1])}
+                    await talk.http.post("/api/upload/image", files=files)
+                    graph["1"]["inputs"]["image"] = f"{name}.png"
+                entry = await talk.run(graph, name)
+                (output,) = entry["outputs"].values()
+                pictures.append(await talk.image(output["images"][0]))
+            await ear.until_heard("executing", node=None, prompt_id="upscale")
+            frames = [one for one in ear.heard if isinstance(one, Frame)]
+            return pictures, {type(frame).__name__ for frame in frames}
+
+    pictures, frames = play(scenario())
+    sizes = [Image.open(io.BytesIO(data)).size for data in pictures]
+    assert sizes == [(768, 1024)] * 3 + [(1536, 2048)]
+    traits = [read_traits(data) for data in pictures]
+    assert all(traits)
+    assert len({repr(each) for each in traits}) == 4
+    assert frames == {"Frame"}
+
+
+def test_a_change_of_models_costs_its_load_time_and_staying_costs_nothing(tmp_path: Path) -> None:
+    async def scenario() -> list[int]:
+        spans = []
+        async with talking(tmp_path, load_seconds=1.5) as talk:
+            out = io.BytesIO()
+            Image.new("RGB", (64, 64)).save(out, "PNG")
+            files = {"image": ("parent.png", out.getvalue())}
+            await talk.http.post("/api/upload/image", files=files)
+            for number, name in enumerate(("face-fix", "face-fix", "hand-fix")):
+                graph = sample(name)
+                graph["6"]["inputs"]["seed"] = number
+                entry = await talk.run(graph, str(number))
+                stamps = [data["timestamp"] for _, data in entry["status"]["messages"]]
+                spans.append(stamps[-1] - stamps[0])
+        return spans
+
+    first, same, other = play(scenario())
+    assert min(first, other) >= 1500
+    assert same < 1500

@@ -14,7 +14,7 @@ from PIL import Image
 from shortlist import logs
 from shortlist.simulator import graph as graphs
 from shortlist.simulator.files import Folders, Place
-from shortlist.simulator.jobs import Item, Jobs
+from shortlist.simulator.jobs import Ended, Item, Jobs
 from shortlist.simulator.nodes import Call, Done, JsonObject, Latent, NodeClass, OutOfMemory, Pace
 from shortlist.simulator.options import Fault, FaultKind, FaultScript, SimulatorOptions, Version
 from shortlist.simulator.painter import Drawing
@@ -113,7 +113,7 @@ class Engine:
         if fault and fault.kind is FaultKind.LATE_HISTORY:
             await asyncio.sleep(fault.seconds)
         lost = fault is not None and fault.kind is FaultKind.LOSE_HISTORY
-        self._jobs.finish(place, self._entry(run, success=success), keep=not lost)
+        self._jobs.finish(place, self._ended(run, item, success=success), keep=not lost)
         run.over()
 
     async def _execute(self, run: Run) -> bool:
@@ -264,7 +264,7 @@ class Engine:
         metadata = {"kind": "image", "width": width, "height": height}
         return {**entry, "metadata": metadata, "id": str(uuid.uuid4())}
 
-    def _entry(self, run: Run, *, success: bool) -> JsonObject:
+    def _ended(self, run: Run, item: Item, *, success: bool) -> Ended:
         outputs: JsonObject = {}
         meta: JsonObject = {}
         for node_id in [*run.outputs, *(n for n in run.graph if n not in run.outputs)]:
@@ -278,7 +278,7 @@ class Engine:
                 "parent_node": None,
                 "real_node_id": node_id,
             }
-        return {"outputs": outputs, "status": run.status(success=success), "meta": meta}
+        return Ended(item, outputs, success, run.messages, meta)
 
     def _forgets(self, run: Run, node_id: str) -> bool:
         """Some versions list no cached outputs for a job without a client."""

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shortlist.simulator.engine import Engine
-from shortlist.simulator.jobs import Jobs, ended_as
+from shortlist.simulator.jobs import Jobs
 from shortlist.simulator.nodes import JsonObject
 from shortlist.simulator.transfers import answer
 
@@ -48,8 +48,9 @@ class JobRoutes:
             return answer({"error": "Job not found"}, status=404)
         job = self._job(job_id, state=state)
         if entry := self.jobs.history.get(job_id):
-            job |= {"outputs": entry["outputs"], "execution_status": entry["status"]}
-        return answer(job)
+            job |= {"outputs": entry.outputs, "execution_status": entry.told()["status"]}
+        _, _, prompt, extra, _ = self.jobs.find(job_id)
+        return answer(job | {"workflow": {"prompt": prompt, "extra_data": extra}})
 
     async def cancel(self, request: Request) -> Response:
         return answer({"cancelled": self._cancel(str(request.path_params["job_id"]))})
@@ -73,25 +74,17 @@ class JobRoutes:
         return False
 
     def _job(self, job_id: str, *, state: str) -> JsonObject:
+        number, _, _, extra, _ = self.jobs.find(job_id)
+        job: JsonObject = {"id": job_id, "status": state, "priority": number}
+        job["create_time"] = extra["create_time"]
         entry = self.jobs.history.get(job_id)
-        item = entry["prompt"] if entry else self.jobs.find(job_id)
-        assert isinstance(item, (list, tuple))
-        job: JsonObject = {
-            "id": job_id,
-            "status": ended_as(entry)
-            if entry and state not in ("pending", "in_progress")
-            else state,
-            "priority": item[0],
-            "create_time": item[3].get("create_time"),
-        }
-        if entry is None:
+        if entry is None or state in ("pending", "in_progress"):
             return job
-        outputs, status = entry["outputs"], entry["status"]
-        assert isinstance(outputs, dict)
-        assert isinstance(status, dict)
-        stamps = [message[1]["timestamp"] for message in status["messages"]]
-        return job | {
-            "execution_start_time": stamps[0],
-            "execution_end_time": stamps[-1],
-            "outputs_count": len(outputs),
+        job |= {
+            "execution_start_time": entry.messages[0][1]["timestamp"],
+            "execution_end_time": entry.messages[-1][1]["timestamp"],
+            "outputs_count": len(entry.outputs),
         }
+        if state == "failed":
+            job["execution_error"] = entry.messages[-1][1]
+        return job

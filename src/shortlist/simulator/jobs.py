@@ -15,6 +15,32 @@ Item = tuple[float, str, dict[str, JsonObject], JsonObject, list[str]]
 items equal in number and id raise TypeError, in `put`, in `delete` or in the worker."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A finished job as the history tells it."""
+
+    item: Item
+    outputs: JsonObject
+    success: bool
+    messages: list[tuple[str, JsonObject]]
+    meta: JsonObject
+
+    def told(self) -> JsonObject:
+        status: JsonObject = {
+            "status_str": "success" if self.success else "error",
+            "completed": self.success,
+            "messages": self.messages,
+        }
+        prompt = list(self.item)
+        return {"prompt": prompt, "outputs": self.outputs, "status": status, "meta": self.meta}
+
+    def state(self) -> str:
+        """The word of the job routes, decided by the last message alone."""
+        last = self.messages[-1][0]
+        ends = {"execution_success": "completed", "execution_interrupted": "cancelled"}
+        return ends.get(last, "failed")
+
+
 @dataclass(slots=True)
 class Jobs:
     """What waits, runs and is over. `changed` is told of every change of the waiting count."""
@@ -23,7 +49,7 @@ class Jobs:
     max_history: int
     pending: list[Item] = field(default_factory=list)
     running: dict[int, Item] = field(default_factory=dict)
-    history: dict[str, JsonObject] = field(default_factory=dict)
+    history: dict[str, Ended] = field(default_factory=dict)
     counter: int = 0
     _taken: int = 0
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,12 +76,12 @@ class Jobs:
         self.changed()
         return self._taken, item
 
-    def finish(self, place: int, entry: JsonObject, *, keep: bool) -> None:
-        """Moves a running item into the history."""
+    def finish(self, place: int, ended: Ended, *, keep: bool) -> None:
+        """Moves a running item into the history, or forgets it."""
         item = self.running.pop(place)
         if len(self.history) > self.max_history:
             self.history.pop(next(iter(self.history)))
-        self.history[item[1]] = {"prompt": list(item), **entry}
+        self.history[item[1]] = ended
         if not keep:
             del self.history[item[1]]
         self.changed()
@@ -86,32 +112,22 @@ class Jobs:
         return any(item[1] == prompt_id for item in self.pending)
 
     def find(self, prompt_id: str) -> Item:
-        """The running or waiting item of that id; raises KeyError without one."""
+        """The item of that id, wherever it is; raises KeyError without one."""
         for item in [*self.running.values(), *self.pending]:
             if item[1] == prompt_id:
                 return item
-        raise KeyError(prompt_id)
+        return self.history[prompt_id].item
 
     def page(self, *, max_items: int | None, offset: int) -> dict[str, JsonObject]:
         """History, oldest first; a negative offset with `max_items` means the newest ones."""
         if offset < 0 and max_items is not None:
             offset = max(0, len(self.history) - max_items)
         keys = list(self.history)[max(0, offset) :]
-        return {key: self.history[key] for key in keys[:max_items]}
+        return {key: self.history[key].told() for key in keys[:max_items]}
 
     def everything(self) -> Iterator[tuple[str, str]]:
         """Id and state of all jobs known, newest first within each state."""
         yield from ((item[1], "in_progress") for item in self.running.values())
         yield from ((item[1], "pending") for item in sorted(self.pending, key=lambda i: i[:2]))
         for prompt_id in reversed(self.history):
-            yield prompt_id, ended_as(self.history[prompt_id])
-
-
-def ended_as(entry: JsonObject) -> str:
-    """completed, cancelled or failed, told by the last message alone."""
-    status = entry["status"]
-    messages = status["messages"] if isinstance(status, dict) else []
-    last = messages[-1][0] if messages else ""
-    return {"execution_success": "completed", "execution_interrupted": "cancelled"}.get(
-        last, "failed"
-    )
+            yield prompt_id, self.history[prompt_id].state()

@@ -72,7 +72,7 @@ class Recipe:
             width, height = told["size"]
             passes = tuple((Pass(step), int(seed)) for step, seed in told["passes"])
             recipe = cls(int(told["seed"]), str(told["prompt"]), (int(width), int(height)), passes)
-        except (KeyError, TypeError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError("not a recipe") from error
         if len(passes) > MAX_PASSES or not all(0 < side <= MAX_SIDE for side in recipe.size):
             raise ValueError("not a recipe that can be drawn")

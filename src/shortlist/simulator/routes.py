@@ -169,7 +169,7 @@ class Simulator:
     async def get_history_entry(self, request: Request) -> Response:
         prompt_id = request.path_params["prompt_id"]
         entry = self.jobs.history.get(prompt_id)
-        return answer({} if entry is None else {prompt_id: entry})
+        return answer({} if entry is None else {prompt_id: entry.told()})
 
     async def post_history(self, request: Request) -> Response:
         body = await body_of(request)

@@ -58,7 +58,7 @@ class Run:
     signatures: Mapping[str, str] = field(default_factory=dict)
     cached: set[str] = field(default_factory=set)
     executed: list[str] = field(default_factory=list)
-    messages: list[list[object]] = field(default_factory=list)
+    messages: list[tuple[str, JsonObject]] = field(default_factory=list)
     _progress: dict[str, JsonObject] = field(default_factory=dict)
 
     def tell(self, kind: str, data: JsonObject) -> None:
@@ -129,13 +129,9 @@ class Run:
         if picture and not early:
             self.sockets.show(picture, to=self.client)
 
-    def status(self, *, success: bool) -> JsonObject:
-        word = "success" if success else "error"
-        return {"status_str": word, "completed": success, "messages": self.messages}
-
     def _keep(self, kind: str, data: JsonObject, *, broadcast: bool = False) -> None:
         whole = {**data, "timestamp": int(time.time() * 1000)}
-        self.messages.append([kind, whole])
+        self.messages.append((kind, whole))
         if self.client is not None or broadcast:
             self.tell(kind, whole)
 
