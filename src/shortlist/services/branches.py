@@ -37,9 +37,9 @@ class Size:
     jobs: int
 
     def in_words(self) -> str:
-        """What follows "rejects an image": ` and 4 below it, cancels 2 jobs`, or nothing."""
-        below = f" and {self.branch} below it" if self.branch else ""
-        jobs = {0: "", 1: ", cancels 1 job"}.get(self.jobs, f", cancels {self.jobs} jobs")
+        """What follows "rejects an image": ` and 4 below, with 2 jobs`, or nothing."""
+        below = f" and {self.branch} below" if self.branch else ""
+        jobs = {0: "", 1: ", with 1 job"}.get(self.jobs, f", with {self.jobs} jobs")
         return below + jobs
 
 

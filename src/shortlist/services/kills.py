@@ -197,7 +197,7 @@ def _set_void(tx: Tx, entries: Sequence[Entry], *, void: bool) -> list[int]:
         .values(void=void)
         .returning(Kill.id, Kill.candidate_id)
     )
-    return [candidate_id for _, candidate_id in sorted(row._tuple() for row in rows)]
+    return [candidate_id for _, candidate_id in sorted((id, image) for id, image in rows)]
 
 
 def _run_of(entries: Sequence[Entry]) -> int | None:
