@@ -36,7 +36,7 @@ from shortlist.images.renderer import RendererPool
 from shortlist.services import backends, images, journal
 from shortlist.settings import Settings
 from shortlist.store import migrate
-from shortlist.store.db import Database, Tx, database_url
+from shortlist.store.db import Database, Tx, database_url, make_folder
 
 SWEEP_EVERY: Final = timedelta(days=1)
 SWEEP_OLDER: Final = timedelta(days=1)
@@ -174,7 +174,7 @@ def alone(location: str) -> Iterator[None]:
         yield
         return
     path = Path(f"{url.database}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent)
     with path.open("a+b") as handle:
         if not _locked(handle.fileno()):
             raise ConfigFault(

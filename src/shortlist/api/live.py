@@ -8,8 +8,8 @@ that fell too far behind is told to load anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager, nullcontext
 from typing import Annotated, Final
 
 from anyio import to_thread
@@ -65,8 +65,9 @@ async def follow_events(
             if news.upto > reached or news.missed:
                 reached = news.upto
                 continue
-            async for event in _ticking(bell, ticks):
-                yield event
+            async with aclosing(_ticking(bell, ticks)) as ticking:
+                async for event in ticking:
+                    yield event
             await asyncio.sleep(GATHER_SECONDS)
 
 
@@ -105,22 +106,20 @@ def _rung(rooms: Rooms, bell: asyncio.Event) -> Iterator[None]:
         end()
 
 
-async def _ticking(bell: asyncio.Event, ticks: Ticks | None) -> AsyncIterator[ServerSentEvent]:
+async def _ticking(bell: asyncio.Event, ticks: Ticks | None) -> AsyncGenerator[ServerSentEvent]:
     """The progress of jobs until the bell rings, or until it is time to look without."""
     rung = asyncio.create_task(_within(bell, LOOK_SECONDS))
+    waiting: set[asyncio.Task[None] | asyncio.Task[Tick]] = {rung}
     try:
         while not rung.done():
-            if ticks is None:
-                await rung
-                return
-            tick = asyncio.create_task(ticks.get())
-            await asyncio.wait({rung, tick}, return_when=asyncio.FIRST_COMPLETED)
-            if not tick.done():
-                tick.cancel()
-                return
-            yield _progress(tick.result())
+            tick = None if ticks is None else asyncio.create_task(ticks.get())
+            waiting = {rung} if tick is None else {rung, tick}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if tick is not None and tick.done():
+                yield _progress(tick.result())
     finally:
-        rung.cancel()
+        for task in waiting:
+            task.cancel()
 
 
 async def _within(bell: asyncio.Event, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 
 from fastapi import APIRouter
 
@@ -11,9 +12,10 @@ from shortlist.api import backends, runs
 from shortlist.api.deps import InRooms
 from shortlist.api.edge import StrictRoute
 from shortlist.api.models import Alive, Backend, Reason, RunSummary, Status
+from shortlist.domain import next_job as rule
 from shortlist.domain.model import Health, RunStatus
-from shortlist.domain.next_job import SEED_LIMIT
 from shortlist.services import journal, selection
+from shortlist.store.db import Tx
 
 router = APIRouter(tags=["status"], route_class=StrictRoute)
 
@@ -28,20 +30,29 @@ def get_health() -> Alive:
 def get_status(rooms: InRooms) -> Status:
     """Runs, servers, what would be made next, and why."""
     with rooms.database.snapshot() as tx:
-        choice = selection.choose(tx, seed=secrets.randbelow(SEED_LIMIT))
-        next_job = None if choice is None else Reason.model_validate(choice.reason)
-        servers = backends.listed(tx)
-        summaries = runs.summaries(tx)
-        return Status(
-            version=__version__,
-            simulator=any(server.simulator for server in servers),
-            database="sqlite" if rooms.database.sqlite else "postgresql",
-            runs=summaries,
-            backends=servers,
-            why=_why(summaries, servers, next_job),
-            next_job=next_job,
-            last_event=journal.last(tx),
-        )
+        return glance(tx)
+
+
+def glance(tx: Tx) -> Status:
+    """The whole hub as this moment's database tells it."""
+    choice = selection.choose(tx, seed=secrets.randbelow(rule.SEED_LIMIT))
+    next_job = None if choice is None else _reason(choice.reason)
+    servers = backends.listed(tx)
+    summaries = runs.summaries(tx)
+    return Status(
+        version=__version__,
+        simulator=any(server.simulator for server in servers),
+        database="postgresql" if tx.postgresql else "sqlite",
+        runs=summaries,
+        backends=servers,
+        why=_why(summaries, servers, next_job),
+        next_job=next_job,
+        last_event=journal.last(tx),
+    )
+
+
+def _reason(reason: rule.Reason) -> Reason:
+    return Reason.model_validate({**asdict(reason), "sentence": reason.sentence()})
 
 
 def _why(runs: list[RunSummary], servers: list[Backend], next_job: Reason | None) -> str:

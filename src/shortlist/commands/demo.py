@@ -108,6 +108,7 @@ async def _serve(settings: Settings, *, open_page: bool, seconds_per_image: floa
 @asynccontextmanager
 async def _demo(settings: Settings, *, seconds_per_image: float) -> AsyncIterator[_Demo]:
     folder = settings.data / "simulator"
+    make_folder(settings.data)
     make_folder(folder)
     async with (
         _simulator(folder, seconds_per_image=seconds_per_image) as simulator,

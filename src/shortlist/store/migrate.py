@@ -57,6 +57,27 @@ def upgrade(location: str, *, revision: str = "head") -> Upgraded:
         engine.dispose()
 
 
+def check(location: str) -> None:
+    """Changes nothing; raises `ConfigFault` unless the database is of this program's version."""
+    engine = _engine(database_url(location), begin="BEGIN")
+    try:
+        with engine.connect() as connection:
+            found = version(connection)
+    except DBAPIError as error:
+        raise ConfigFault(
+            f"The database can't be opened ({_first_line(error)}); check its address and that it "
+            "runs."
+        ) from error
+    finally:
+        engine.dispose()
+    _refuse_newer(found, _config())
+    if found != head():
+        raise ConfigFault(
+            f"The database is of an older version (schema {found or 'none'}, now {head()}); start "
+            "the hub, or run shortlist migrate."
+        )
+
+
 def head() -> str:
     """The version of the schema this program was made for."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
@@ -67,11 +88,11 @@ def version(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, *, begin: str = "BEGIN IMMEDIATE") -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, poolclass=NullPool)
     make_folder(Path(url.database or "").parent)
-    return sqlite_engine(url, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys = OFF",))
+    return sqlite_engine(url, begin=begin, pragmas=("foreign_keys = OFF",))
 
 
 def _upgrade(connection: Connection, *, revision: str, file: Path | None) -> Upgraded:
