@@ -690,6 +690,7 @@ def test_the_sample_workflows_run_one_after_the_other_and_double_the_size(tmp_pa
     assert frames == {"Frame"}
 
 
+@pytest.mark.slow
 def test_a_change_of_models_costs_its_load_time_and_staying_costs_nothing(tmp_path: Path) -> None:
     async def scenario() -> list[int]:
         spans = []

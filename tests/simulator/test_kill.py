@@ -83,6 +83,7 @@ async def until_in_history(http: httpx2.AsyncClient, prompt_id: str) -> dict:
     return entry[prompt_id]
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_files_and_forgets_everything_else(tmp_path: Path) -> None:
     port = free_port()
 

@@ -53,14 +53,14 @@ async def running(
     """
     listener = socket.create_server((host, port))
     app = create_simulator(options)
-    server = _Server(_config(app))
+    server = _Guest(_config(app))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     bound = listener.getsockname()
     try:
         # The listener accepts already; requests wait until the server picks them up.
         yield Running(f"http://{bound[0]}:{bound[1]}", app.state.simulator)
     finally:
-        server.should_exit = True
+        server.leave()
         await task
         listener.close()
 
@@ -71,12 +71,23 @@ async def serve(options: SimulatorOptions, host: str, port: int) -> None:
     await uvicorn.Server(config).serve()
 
 
-class _Server(uvicorn.Server):
-    """A server inside another program, whose signals are not its own."""
+class _Guest(uvicorn.Server):
+    """A server inside another program: signals are not its own, and it leaves when told to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        await self._told.wait()  # uvicorn's own looks for the end ten times a second
+
+    def leave(self) -> None:
+        self.should_exit = True
+        self._told.set()
 
 
 def _config(app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
