@@ -74,7 +74,7 @@ def answer(tx: Tx, act: WalkAct, doing: Doing) -> Outcome:
     label = _answered(act.answer, rejected, name=asked.step_name)
     if turn.blames is not None:
         blamed = images[now.lineage[turn.blames]]
-        _blame(tx, now, step_id=blamed.step_id)
+        _blame(tx, now, doing, step_id=blamed.step_id)
         label += f" Blamed: {blamed.step_name}."
     return _told(label, rejected, run_id=asked.run_id, walk=act.walk)
 
@@ -176,13 +176,13 @@ def _reject(tx: Tx, images: Sequence[_Image], doing: Doing) -> list[Rejected]:
     return rejected
 
 
-def _blame(tx: Tx, now: walks.State, *, step_id: int) -> None:
+def _blame(tx: Tx, now: walks.State, doing: Doing, *, step_id: int) -> None:
     """Writes the step to every kill of the walk's lineage; one beside it keeps its own."""
     tx.execute(
         update(Kill)
         .where(
             Kill.candidate_id.in_({*now.lineage, *now.killed}),
-            Kill.act_id.in_([entry.row_id for entry in now.acts]),
+            Kill.act_id.in_([doing.act_id, *(entry.row_id for entry in now.acts)]),
             Kill.void.is_(False),
         )
         .values(blamed_step_id=step_id)
