@@ -233,3 +233,37 @@ async def test_a_full_inbox_drops_previews_and_progress_but_never_the_end() -> N
     assert len(told) <= CAPACITY + 1
     assert sum(isinstance(m, Preview) for m in told) <= PREVIEWS
     assert told[-2] == Progress("p", "2", 2 * CAPACITY - 1, CAPACITY)
+
+
+async def test_a_name_that_leads_to_a_forbidden_address_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(None, None, None, "", ("169.254.169.254", 0))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve, raising=False)
+    async with ComfyClient("http://gpu.example:8188", client_id="c") as client:
+        with pytest.raises(BadAddress, match="leads to an address"):
+            await client.probe()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (b"403 Forbidden", Denied),
+        (b"404 Not Found", ServerFault),
+        (b"302 Found\r\nLocation: http://x", ServerFault),
+    ],
+)
+async def test_a_socket_that_is_refused_says_how(status: bytes, kind: type[ComfyError]) -> None:
+    async with speaking(saying(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")) as client:
+        with pytest.raises(kind):
+            await anext(client.events())
+
+
+async def test_no_socket_is_to_be_had_where_nobody_is() -> None:
+    with free_socket() as listener:
+        port = listener.getsockname()[1]
+    async with ComfyClient(f"http://127.0.0.1:{port}", client_id="c") as client:
+        with pytest.raises(Unreachable):
+            await anext(client.events())

@@ -30,7 +30,7 @@ def server_url(address: str) -> str:
             "A server address starts with http:// or https://, like http://127.0.0.1:8188."
         )
     if parts.username is not None or parts.query or parts.fragment:
-        raise BadAddress("A server address holds no login, ? or #; give a login as a header.")
+        raise BadAddress("A server address holds no login, no ? and no #.")
     _check_host(host.rstrip(".").lower())
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 

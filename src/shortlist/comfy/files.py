@@ -91,7 +91,7 @@ def _wrong_file(name: str, value: JSON) -> str:
     shown = value[:80] if isinstance(value, str) else "no file name"
     return (
         f"{name} loads {shown!r}, a file of the server; bind this input to the parent image"
-        " or to a picture given to the hub"
+        " or take the node out"
     )
 
 
