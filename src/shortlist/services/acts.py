@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, TypeAlias, assert_never
 
-from shortlist.domain.model import ActKind, WalkAnswer
+from shortlist.domain.model import ActKind, Pin, WalkAnswer
 from shortlist.domain.pairing import Sides
 from shortlist.services.branches import News
 
@@ -82,6 +82,53 @@ class WalkAct:
 
 
 @dataclass(frozen=True, slots=True)
+class ApproveAct:
+    """`seen` is the gate's count of decisions as the person saw it, null when they did not look.
+
+    The decision takes effect after `hold_seconds`.
+    """
+
+    kind: ClassVar[ActKind] = ActKind.APPROVE
+    id: str
+    run_id: int
+    step_id: int
+    top_k: int
+    per_base: int | None = None
+    seen: int | None = None
+    hold_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenAct:
+    kind: ClassVar[ActKind] = ActKind.REOPEN
+    id: str
+    run_id: int
+    step_id: int
+    seen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmAct:
+    """Takes a gate that passed provisionally as it is."""
+
+    kind: ClassVar[ActKind] = ActKind.CONFIRM
+    id: str
+    run_id: int
+    step_id: int
+    seen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PinAct:
+    """`pin` null: the image goes by its rank again."""
+
+    kind: ClassVar[ActKind] = ActKind.PIN
+    id: str
+    candidate: int
+    pin: Pin | None
+
+
+@dataclass(frozen=True, slots=True)
 class UndoAct:
     """Without a `target` it takes back the person's last act."""
 
@@ -96,7 +143,20 @@ class RedoAct:
     id: str
 
 
-Act: TypeAlias = VoteAct | TieAct | SkipAct | KillAct | KillBothAct | WalkAct | UndoAct | RedoAct
+Act: TypeAlias = (
+    VoteAct
+    | TieAct
+    | SkipAct
+    | KillAct
+    | KillBothAct
+    | WalkAct
+    | ApproveAct
+    | ReopenAct
+    | ConfirmAct
+    | PinAct
+    | UndoAct
+    | RedoAct
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +198,7 @@ class Answer:
     ratings: Mapping[int, float] = field(default_factory=dict)
     rejected: Rejection | None = None
     undone: Undone | None = None
+    earlier_pin: Pin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +221,8 @@ def sides_of(act: Act) -> Sides | None:
         case KillAct(other=int(other)):
             return _sides(act.candidate, other, left=act.left or act.candidate)
         case KillAct() | WalkAct() | UndoAct() | RedoAct():
+            return None
+        case ApproveAct() | ReopenAct() | ConfirmAct() | PinAct():
             return None
         case _:
             assert_never(act)

@@ -1,4 +1,4 @@
-"""The exact workflow of one job: its step's template with the run's values and its parent filled in."""
+"""The exact workflow of one job: its step's template with the run's values and its parent."""
 
 from __future__ import annotations
 

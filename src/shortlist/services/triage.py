@@ -15,16 +15,20 @@ from typing import Final, Protocol, assert_never
 
 from shortlist.domain.model import ActKind
 from shortlist.errors import Conflict
-from shortlist.services import history, kills, showing, votes
+from shortlist.services import gates, history, kills, showing, votes
 from shortlist.services.acts import (
     Act,
     Answer,
+    ApproveAct,
+    ConfirmAct,
     Doing,
     KillAct,
     KillBothAct,
     Outcome,
+    PinAct,
     RedoAct,
     Rejection,
+    ReopenAct,
     SkipAct,
     TieAct,
     UndoAct,
@@ -152,6 +156,7 @@ def _nothing(tx: Tx, entries: Sequence[Entry], *, now: datetime) -> Outcome:
 _VOTE: Final = Inverse(votes.take_back, votes.put_back)
 _SKIP: Final = Inverse(_nothing, _nothing)
 _KILL: Final = Inverse(kills.take_back, kills.put_back)
+_GATE: Final = Inverse(gates.take_back, gates.put_back)
 INVERSES: Final[Mapping[ActKind, Inverse]] = MappingProxyType(
     {
         ActKind.VOTE: _VOTE,
@@ -160,12 +165,32 @@ INVERSES: Final[Mapping[ActKind, Inverse]] = MappingProxyType(
         ActKind.KILL: _KILL,
         ActKind.KILL_BOTH: _KILL,
         ActKind.WALK: _KILL,
+        ActKind.APPROVE: _GATE,
+        ActKind.REOPEN: _GATE,
+        ActKind.CONFIRM: _GATE,
+        ActKind.PIN: Inverse(gates.unpin, gates.repin),
     }
 )
 """How to take back each kind of act that `history.ORDINARY` names."""
 
 
-def _perform(tx: Tx, act: Act, doing: Doing) -> Outcome:  # noqa: PLR0911 one for each kind
+def _perform(tx: Tx, act: Act, doing: Doing) -> Outcome:
+    match act:
+        case VoteAct() | TieAct() | SkipAct():
+            return _compare(tx, act, doing)
+        case KillAct() | KillBothAct() | WalkAct():
+            return _kill(tx, act, doing)
+        case ApproveAct() | ReopenAct() | ConfirmAct() | PinAct():
+            return _decide(tx, act, doing)
+        case UndoAct():
+            return _undo(tx, act, doing)
+        case RedoAct():
+            return _redo(tx, doing)
+        case _:
+            assert_never(act)
+
+
+def _compare(tx: Tx, act: VoteAct | TieAct | SkipAct, doing: Doing) -> Outcome:
     match act:
         case VoteAct():
             return votes.vote(tx, act, doing)
@@ -173,18 +198,28 @@ def _perform(tx: Tx, act: Act, doing: Doing) -> Outcome:  # noqa: PLR0911 one fo
             return votes.tie(tx, act, doing)
         case SkipAct():
             return votes.skip(tx, act)
+
+
+def _kill(tx: Tx, act: KillAct | KillBothAct | WalkAct, doing: Doing) -> Outcome:
+    match act:
         case KillAct():
             return kills.kill(tx, act, doing)
         case KillBothAct():
             return kills.kill_both(tx, act, doing)
         case WalkAct():
             return kills.answer(tx, act, doing)
-        case UndoAct():
-            return _undo(tx, act, doing)
-        case RedoAct():
-            return _redo(tx, doing)
-        case _:
-            assert_never(act)
+
+
+def _decide(tx: Tx, act: ApproveAct | ReopenAct | ConfirmAct | PinAct, doing: Doing) -> Outcome:
+    match act:
+        case ApproveAct():
+            return gates.approve(tx, act, doing)
+        case ReopenAct():
+            return gates.reopen(tx, act, doing)
+        case ConfirmAct():
+            return gates.confirm(tx, act, doing)
+        case PinAct():
+            return gates.pin(tx, act, doing)
 
 
 def _undo(tx: Tx, act: UndoAct, doing: Doing) -> Outcome:

@@ -1,0 +1,107 @@
+"""Gates that open by themselves: decisions that waited for their moment, and provisional gates.
+
+Called every few seconds; nearly always finds nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Row,
+    column,
+    text,
+    update,
+)
+
+from shortlist.domain import gates
+from shortlist.domain.model import DEFAULT_TOP_K
+from shortlist.services import standing
+from shortlist.services.gates import Wish, decide, place_of
+from shortlist.services.journal import EventKind, append
+from shortlist.store.db import Tx
+from shortlist.store.schema import (
+    IN_FLIGHT,
+    LIVE,
+    OPEN_PARENT,
+    GateDecision,
+    PipelineRun,
+    PipelineRunStep,
+    PipelineStep,
+)
+from shortlist.store.types import UtcDateTime
+
+_PROVISIONAL: Final = text(
+    f"""
+    SELECT gate.id, gate.pipeline_run_id, gate.pipeline_step_id, gate.complete_since,
+      run.wait_minutes, run.night_from, run.night_until, run.time_zone, step.default_top_k,
+      (SELECT max(act.created_at) FROM act WHERE act.pipeline_run_id = run.id) AS last_act,
+      EXISTS (SELECT 1 FROM candidate WHERE {LIVE} AND candidate.pipeline_run_id = run.id
+                AND candidate.step_order = gate.step_order)
+      AND NOT EXISTS (SELECT 1 FROM candidate WHERE {OPEN_PARENT}
+                AND candidate.pipeline_run_id = run.id
+                AND candidate.step_order = gate.step_order - 1)
+      AND NOT EXISTS (SELECT 1 FROM job WHERE {IN_FLIGHT} AND job.pipeline_run_id = run.id
+                AND job.pipeline_step_id = gate.pipeline_step_id) AS complete
+    FROM pipeline_run_step AS gate
+    JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id AND step.gate = 'provisional'
+    JOIN pipeline_run AS run ON run.id = gate.pipeline_run_id AND run.status = 'active'
+    JOIN pipeline_run_step AS earlier ON earlier.pipeline_run_id = run.id
+      AND earlier.step_order = gate.step_order - 1 AND earlier.approved
+    WHERE NOT gate.approved AND gate.step_order < run.last_order
+    ORDER BY gate.pipeline_run_id, gate.step_order
+    """  # noqa: S608 the text is the schema's own constants
+).columns(
+    PipelineRunStep.id,
+    PipelineRunStep.pipeline_run_id,
+    PipelineRunStep.pipeline_step_id,
+    PipelineRunStep.complete_since,
+    PipelineRun.wait_minutes,
+    PipelineRun.night_from,
+    PipelineRun.night_until,
+    PipelineRun.time_zone,
+    PipelineStep.default_top_k,
+    column("last_act", UtcDateTime),
+    column("complete", Boolean),
+)
+"""Provisional gates that wait, and whether their step is complete. The last step's never opens by
+itself: naming winners is a person's word."""
+
+
+def _open_by_itself(tx: Tx, row: Row[*tuple[Any, ...]], *, now: datetime) -> bool:
+    if bool(row.complete) is (row.complete_since is None):
+        tx.execute(
+            update(PipelineRunStep)
+            .where(PipelineRunStep.id == row.id)
+            .values(complete_since=now if row.complete else None)
+        )
+    if not row.complete:
+        return False
+    waiting = gates.Waiting(row.wait_minutes, row.night_from, row.night_until, row.time_zone)
+    why = gates.assumption(
+        waiting,
+        complete_since=row.complete_since or now,
+        last_act=row.last_act,
+        now=now,
+    )
+    if why is None:
+        return False
+    place = place_of(tx, row.pipeline_run_id, row.pipeline_step_id)
+    wish = Wish(row.default_top_k or DEFAULT_TOP_K, None, None, None, why)
+    decide(tx, place, wish, starts_at=now, now=now)
+    data: dict[str, object] = {"step_id": row.pipeline_step_id}
+    append(tx, EventKind.GATE_CHANGED, run_id=row.pipeline_run_id, data=data, now=now)
+    return True
+
+
+def tick(tx: Tx, *, now: datetime) -> bool:
+    """Sets due decisions in force, and opens provisional gates that waited long enough.
+
+    Returns whether it changed anything. Called every few seconds; nearly always finds nothing.
+    """
+    tx.lock_tree()
+    started = standing.start_waiting(tx, GateDecision.starts_at <= now, now=now)
+    opened = [row for row in tx.execute(_PROVISIONAL) if _open_by_itself(tx, row, now=now)]
+    return started or bool(opened)

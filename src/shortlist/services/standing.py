@@ -1,0 +1,252 @@
+"""The gates of a run as they stand, as a value: read, compared, written down and set.
+
+A decision keeps the standing before and after it, so that undo and redo set exactly what it
+changed and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from shortlist.domain import gates
+from shortlist.domain.model import GateKind, RunStatus
+from shortlist.services.journal import EventKind, append
+from shortlist.store.db import Tx
+from shortlist.store.schema import (
+    LIVE,
+    GateDecision,
+    ImageCandidate,
+    PipelineRun,
+    PipelineRunStep,
+    PipelineStep,
+)
+
+MOST_IDS: Final = 500
+"""Ids in one statement: PostgreSQL and SQLite both take far more, but not without limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate as it stands. `advancing`: ids let through, of `auto` gates none are listed."""
+
+    step_id: int
+    step_order: int
+    approved: bool
+    approved_at: datetime | None
+    approved_by: str | None
+    top_k_count: int | None
+    per_base: int | None
+    provisional: bool
+    assumed: str | None
+    advancing: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The gates of a run from one step on, and the run's status."""
+
+    run_status: RunStatus
+    gates: tuple[Gate, ...]
+
+
+_STANDING: Final = TypeAdapter(Standing)
+
+
+def ranked(tx: Tx, run_id: int, step_order: int) -> list[gates.Ranked]:
+    """The live images of a step at its gate, best first."""
+    rows = tx.execute(_RANKED, {"run": run_id, "step_order": step_order})
+    return gates.ranking(
+        [
+            gates.Ranked(id, elo, votes, ancestors(path)[0] if path != "/" else id, pin)
+            for id, elo, votes, path, pin in rows
+        ]
+    )
+
+
+_RANKED: Final = select(
+    ImageCandidate.id,
+    ImageCandidate.elo_score,
+    ImageCandidate.vote_count,
+    ImageCandidate.path,
+    ImageCandidate.pin,
+).where(
+    text(LIVE),
+    ImageCandidate.pipeline_run_id == bindparam("run"),
+    ImageCandidate.step_order == bindparam("step_order"),
+)
+
+
+def read(tx: Tx, run_id: int, *, from_order: int) -> Standing:
+    """The gates from `from_order` on; later `auto` gates are left out, no decision touches them."""
+    status = tx.execute(select(PipelineRun.status).where(PipelineRun.id == run_id)).scalar_one()
+    rows = tx.execute(
+        select(PipelineRunStep, PipelineStep.gate)
+        .join(PipelineStep, PipelineStep.id == PipelineRunStep.pipeline_step_id)
+        .where(PipelineRunStep.pipeline_run_id == run_id, PipelineRunStep.step_order >= from_order)
+        .order_by(PipelineRunStep.step_order)
+    ).all()
+    kept = [row for row in rows if row.step_order == from_order or row.gate is not GateKind.AUTO]
+    advancing = _advancing(tx, run_id, orders=[row.step_order for row in kept])
+    return Standing(
+        status,
+        tuple(
+            Gate(
+                row.pipeline_step_id,
+                row.step_order,
+                row.approved,
+                row.approved_at,
+                row.approved_by,
+                row.top_k_count,
+                row.per_base,
+                row.provisional,
+                row.assumed,
+                tuple(advancing[row.step_order]),
+            )
+            for row in kept
+        ),
+    )
+
+
+def _advancing(tx: Tx, run_id: int, *, orders: Sequence[int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    rows = tx.execute(
+        select(ImageCandidate.step_order, ImageCandidate.id)
+        .where(
+            ImageCandidate.pipeline_run_id == run_id,
+            ImageCandidate.step_order.in_(orders),
+            ImageCandidate.advances,
+        )
+        .order_by(ImageCandidate.id)
+    )
+    for order, id in rows:
+        found[order].append(id)
+    return found
+
+
+def record(
+    tx: Tx,
+    run_id: int,
+    *,
+    step_order: int,
+    before: Standing,
+    after: Standing,
+    by: str | None,
+    act_id: int | None,
+    ranked: Sequence[gates.Ranked],
+    starts_at: datetime,
+    now: datetime,
+) -> None:
+    """Writes a decision down and sets the gates; who advances follows when it starts."""
+    waits = starts_at > now
+    tx.execute(
+        insert(GateDecision),
+        {
+            "act_id": act_id,
+            "pipeline_run_id": run_id,
+            "step_order": step_order,
+            "decided_by": by,
+            "ranking": [[image.id, image.elo, image.votes] for image in ranked],
+            "before": _STANDING.dump_python(before, mode="json"),
+            "after": _STANDING.dump_python(after, mode="json"),
+            "starts_at": starts_at,
+            "started": not waits,
+            "void": False,
+            "created_at": now,
+        },
+    )
+    set_rows(tx, run_id, was=before, to=after)
+    if not waits:
+        set_advancing(tx, run_id, was=before, to=after)
+
+
+def recorded(stored: dict[str, object]) -> Standing:
+    """A standing as a decision keeps it."""
+    return _STANDING.validate_python(stored)
+
+
+def changed(was: Standing, to: Standing) -> list[Gate]:
+    """The gates of `to` that differ from `was`: all that a decision may touch."""
+    old = {gate.step_order: gate for gate in was.gates}
+    return [gate for gate in to.gates if old.get(gate.step_order) != gate]
+
+
+def set_rows(tx: Tx, run_id: int, *, was: Standing, to: Standing) -> None:
+    """Sets what differs between the two, but for who advances."""
+    for gate in changed(was, to):
+        values = asdict(gate)
+        for name in ("step_id", "step_order", "advancing"):
+            del values[name]
+        tx.execute(
+            update(PipelineRunStep)
+            .where(
+                PipelineRunStep.pipeline_run_id == run_id,
+                PipelineRunStep.step_order == gate.step_order,
+            )
+            .values(values | {"decisions": PipelineRunStep.decisions + 1, "complete_since": None})
+        )
+    if was.run_status is not to.run_status:
+        tx.execute(update(PipelineRun).where(PipelineRun.id == run_id).values(status=to.run_status))
+
+
+def set_advancing(tx: Tx, run_id: int, *, was: Standing, to: Standing) -> None:
+    """Lets exactly those advance that `to` names, at the gates that differ."""
+    for gate in changed(was, to):
+        tx.execute(
+            update(ImageCandidate)
+            .where(
+                ImageCandidate.pipeline_run_id == run_id,
+                ImageCandidate.step_order == gate.step_order,
+                ImageCandidate.advances,
+            )
+            .values(advances=False)
+        )
+        for ids in batches(gate.advancing):
+            tx.execute(
+                update(ImageCandidate).where(ImageCandidate.id.in_(ids)).values(advances=True)
+            )
+
+
+def start_waiting(tx: Tx, which: ColumnElement[bool], *, now: datetime) -> bool:
+    """Sets the waiting decisions of `which` in force; whether there were any."""
+    rows = tx.execute(
+        select(
+            GateDecision.id, GateDecision.pipeline_run_id, GateDecision.before, GateDecision.after
+        )
+        .where(text("NOT started AND NOT void"), which)
+        .order_by(GateDecision.id)
+    ).all()
+    for row in rows:
+        was, to = recorded(row.before), recorded(row.after)
+        set_advancing(tx, row.pipeline_run_id, was=was, to=to)
+        tx.execute(update(GateDecision).where(GateDecision.id == row.id).values(started=True))
+        for gate in changed(was, to):
+            data: dict[str, object] = {"step_id": gate.step_id}
+            append(tx, EventKind.GATE_CHANGED, run_id=row.pipeline_run_id, data=data, now=now)
+    return bool(rows)
+
+
+def ancestors(path: str) -> list[int]:
+    """The ids of a path, base image first."""
+    return [int(id) for id in path.strip("/").split("/") if id]
+
+
+def batches(ids: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """The ids in as many parts as one statement may hold."""
+    remaining = iter(ids)
+    while batch := tuple(islice(remaining, MOST_IDS)):
+        yield batch
