@@ -145,7 +145,7 @@ def test_a_kill_ends_the_whole_branch_and_its_jobs(studio: Studio) -> None:
         rows = tx.execute(select(Job.id, Job.status, Job.recall, Job.finished_at))
         jobs = {id: (status, recall, at is not None) for id, status, recall, at in rows}
         places = tx.execute(select(ImageCandidate.id, ImageCandidate.reserved))
-        reserved = dict(places)
+        reserved = dict(places.all())
     assert {jobs[id] for id in stopped} == {(JobStatus.CANCELLED, True, True)}
     assert jobs[spared] == (JobStatus.RUNNING, False, False)
     assert [reserved[id] for id in (base, face, hand, aside)] == [0, 0, 0, 1]

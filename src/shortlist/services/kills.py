@@ -136,7 +136,8 @@ def _images(tx: Tx, ids: Sequence[int]) -> dict[int, _Image]:
 
 
 def _killed(tx: Tx, ids: Sequence[int], doing: Doing, *, walk: str) -> Outcome:
-    images = list(_images(tx, ids).values())
+    found = _images(tx, ids)
+    images = [found[id] for id in ids]
     rejected = _reject(tx, images, doing)
     name = images[0].step_name
     subject = f"a {name} image" if len(images) == 1 else f"two {name} images"
