@@ -20,12 +20,14 @@ FEW_VOTES: Final = 5
 class Column:
     """What the state of one step in one run depends on.
 
-    `open_parents`: advancing images of the step before that still lack children.
+    `open_parents`: advancing images of the step before that still lack children. `lacking_bases`:
+    base images that a gated run still makes; the step behind them is not complete before.
     """
 
     approved: bool
     approved_before: bool
     open_parents: int
+    lacking_bases: int
     in_flight: int
 
 
@@ -35,7 +37,7 @@ def state(column: Column) -> GateState:
         return GateState.APPROVED
     if not column.approved_before:
         return GateState.BLOCKED
-    if column.open_parents or column.in_flight:
+    if column.open_parents or column.lacking_bases or column.in_flight:
         return GateState.GENERATING
     return GateState.AWAITING
 

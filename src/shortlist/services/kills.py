@@ -140,7 +140,7 @@ def _killed(tx: Tx, ids: Sequence[int], doing: Doing, *, walk: str) -> Outcome:
     images = [found[id] for id in ids]
     rejected = _reject(tx, images, doing)
     name = images[0].step_name
-    subject = f"a {name} image" if len(images) == 1 else f"two {name} images"
+    subject = f"one {name} image" if len(images) == 1 else f"two {name} images"
     label = f"Rejected {subject}{_total(rejected).in_words()}."
     return _told(label, rejected, run_id=images[0].run_id, walk=walk)
 
@@ -207,7 +207,7 @@ def _run_of(entries: Sequence[Entry]) -> int | None:
 
 def _answered(answer: WalkAnswer, rejected: Sequence[Rejected], *, name: str) -> str:
     if rejected:
-        return f"Rejected a {name} image{_total(rejected).in_words()}."
+        return f"Rejected one {name} image{_total(rejected).in_words()}."
     match answer:
         case WalkAnswer.ALREADY_WRONG | WalkAnswer.THIS_STEP:
             return f"The {name} image had been rejected before."

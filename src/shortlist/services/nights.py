@@ -44,7 +44,10 @@ _PROVISIONAL: Final = text(
                 AND candidate.pipeline_run_id = run.id
                 AND candidate.step_order = gate.step_order - 1)
       AND NOT EXISTS (SELECT 1 FROM job WHERE {IN_FLIGHT} AND job.pipeline_run_id = run.id
-                AND job.pipeline_step_id = gate.pipeline_step_id) AS complete
+                AND job.pipeline_step_id = gate.pipeline_step_id)
+      AND (gate.step_order > 2 OR run.base_failures >= 3 OR run.base_count <= (
+        SELECT count(*) FROM candidate WHERE {LIVE} AND candidate.pipeline_run_id = run.id
+          AND candidate.step_order = 1)) AS complete
     FROM pipeline_run_step AS gate
     JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id AND step.gate = 'provisional'
     JOIN pipeline_run AS run ON run.id = gate.pipeline_run_id AND run.status = 'active'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -198,6 +198,7 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
         .order_by(PipelineRunStep.pipeline_run_id, PipelineRunStep.step_order)
     ).all()
     approved = {(row.pipeline_run_id, row.step_order): row.approved for row in rows}
+    lacking = _lacking_bases(tx, run_ids, counted)
     columns: dict[int, list[ColumnView]] = {id: [] for id in run_ids}
     for row in rows:
         run, order = row.pipeline_run_id, row.step_order
@@ -208,6 +209,7 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
                 approved=row.approved,
                 approved_before=approved.get((run, order - 1), True),
                 open_parents=counted.get((run, order - 1), _NOTHING).open_parents,
+                lacking_bases=lacking.get(run, 0) if order == 2 else 0,
                 in_flight=in_flight,
             )
         )
@@ -271,6 +273,19 @@ def _image_counts(tx: Tx, run_ids: Sequence[int]) -> list[_Counts]:
         .group_by(image.pipeline_run_id, image.step_order)
     )
     return [_Counts(*row) for row in rows]
+
+
+def _lacking_bases(
+    tx: Tx, run_ids: Sequence[int], counted: Mapping[tuple[int, int], _Counts]
+) -> dict[int, int]:
+    rows = tx.execute(
+        select(PipelineRun.id, PipelineRun.base_count).where(
+            PipelineRun.id.in_(run_ids),
+            PipelineRun.gated,
+            PipelineRun.base_failures < PARK_AFTER_FAILURES,
+        )
+    )
+    return {run: max(0, wanted - counted.get((run, 1), _NOTHING).live) for run, wanted in rows}
 
 
 def _flying(tx: Tx, run_ids: Sequence[int]) -> dict[tuple[int, int], int]:
