@@ -21,6 +21,7 @@ FOUND_BY_OTHERS = {
     "httptools": "uvicorn's parser",
     "uvloop": "uvicorn's event loop",
     "psycopg": "SQLAlchemy's driver, by the database's URL",
+    "python-multipart": "Starlette's form parser",
     "pysqlite3": "the store imports it by name, where the platform has it",
 }
 
