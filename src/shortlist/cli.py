@@ -75,6 +75,8 @@ class Door:
         N of new runs: images made from each image.
     target_leaves
         T of new runs: finished images wanted.
+    base_count
+        Base images that a new run with gates begins with.
     log_format
         Log lines for people or for programs.
     log_level
@@ -88,6 +90,7 @@ class Door:
     lookahead: int | None = None
     max_children: int | None = None
     target_leaves: int | None = None
+    base_count: int | None = None
     log_format: Literal["text", "json"] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = None
 

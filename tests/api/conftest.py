@@ -1,0 +1,90 @@
+"""A whole hub for tests of its interface: real server, database and image store, no backend."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from judging import Studio
+from shortlist import hub
+from shortlist.settings import Settings
+
+
+class Started:
+    """A hub at work in a thread of its own; `client` talks to it as a script would."""
+
+    def __init__(self, running: hub.Hub, client: httpx2.Client) -> None:
+        self.url = running.url
+        self.rooms = running.rooms
+        self.client = client
+        self.database = running.rooms.database
+
+    @property
+    def host(self) -> str:
+        """As a browser writes it: name and port."""
+        return self.url.removeprefix("http://")
+
+
+@contextmanager
+def started(settings: Settings) -> Iterator[Started]:
+    """The hub that `settings` describe, listening on a free port until the context ends."""
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    up = threading.Event()
+    found: list[hub.Hub] = []
+
+    async def run() -> None:
+        async with hub.running(settings) as running:
+            found.append(running)
+            up.set()
+            await stop.wait()
+
+    def work() -> None:
+        try:
+            loop.run_until_complete(run())
+        finally:
+            up.set()
+            loop.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert up.wait(60)
+    assert found, "the hub did not start"
+    try:
+        with httpx2.Client(base_url=found[0].url, timeout=30) as client:
+            yield Started(found[0], client)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(30)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, _sqlite_template: Path) -> Settings:
+    """A hub's settings in a folder of the test's own, its database at today's schema already."""
+    shutil.copy(_sqlite_template, tmp_path / "shortlist.db")
+    return Settings(data=tmp_path, port=0)
+
+
+@pytest.fixture
+def running(settings: Settings) -> Iterator[Started]:
+    """A hub without a token, as on a person's own machine."""
+    with started(settings) as found:
+        yield found
+
+
+@pytest.fixture
+def client(running: Started) -> httpx2.Client:
+    return running.client
+
+
+@pytest.fixture
+def studio(running: Started) -> Studio:
+    """One run in the hub's database, with images where they are wanted."""
+    return Studio(running.database)
