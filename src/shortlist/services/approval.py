@@ -1,0 +1,216 @@
+"""What the approval dialog shows: a gate, its images in ranking order, and what each would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, text
+
+from shortlist.domain import gates
+from shortlist.domain.gates import Ranked
+from shortlist.domain.model import GateKind, GateState
+from shortlist.errors import NotFound
+from shortlist.services import forecast, overview, standing
+from shortlist.services.forecast import Measured
+from shortlist.services.overview import ColumnView, RunView
+from shortlist.store.db import Tx
+from shortlist.store.schema import (
+    Backend,
+    GateDecision,
+    ImageCandidate,
+    PipelineRunStep,
+    PipelineStep,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedTable:
+    """The live images of a step in ranking order, one list a field. `below`: images made of it."""
+
+    id: Sequence[int]
+    base_id: Sequence[int]
+    elo: Sequence[float]
+    votes: Sequence[int]
+    below: Sequence[int]
+    advances: Sequence[bool]
+    pin: Sequence[str | None]
+    hash: Sequence[str]
+    width: Sequence[int]
+    height: Sequence[int]
+    thumbhash: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """The step behind the gate; `max_children` images are made there of each that advances."""
+
+    id: int
+    name: str
+    max_children: int
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """One gate. `missing` says why an approval now would be early, null when the step is complete.
+
+    `empty_places`: images let through and killed since. `starts_at`: when a decision made a
+    moment ago takes effect. `few_votes`: below so many a rating is close to a guess.
+    """
+
+    run_id: int
+    step_id: int
+    step_order: int
+    step_name: str
+    kind: GateKind
+    state: GateState
+    approved_at: datetime | None
+    approved_by: str | None
+    provisional: bool
+    assumed: str | None
+    top_k: int | None
+    per_base: int | None
+    default_top_k: int | None
+    decisions: int
+    starts_at: datetime | None
+    missing: str | None
+    in_flight: int
+    empty_places: int
+    servers: int
+    few_votes: int
+    next_step: NextStep | None
+    images: RankedTable
+
+
+def view(tx: Tx, run_id: int, step_id: int) -> GateView:
+    """The gate of one step in one run. Raises `NotFound`."""
+    run = overview.view(tx, run_id)
+    column = next((column for column in run.columns if column.step_id == step_id), None)
+    if column is None:
+        raise NotFound(f"Run {run_id} has no step {step_id}; look which steps it has.")
+    row = tx.execute(
+        select(
+            PipelineRunStep.approved_at,
+            PipelineRunStep.approved_by,
+            PipelineRunStep.provisional,
+            PipelineRunStep.assumed,
+            PipelineRunStep.per_base,
+            PipelineRunStep.decisions,
+            PipelineStep.default_top_k,
+        )
+        .join(PipelineStep, PipelineStep.id == PipelineRunStep.pipeline_step_id)
+        .where(
+            PipelineRunStep.pipeline_run_id == run_id,
+            PipelineRunStep.pipeline_step_id == step_id,
+        )
+    ).one()
+    return GateView(
+        run_id=run_id,
+        step_id=step_id,
+        step_order=column.step_order,
+        step_name=column.name,
+        kind=column.gate,
+        state=column.state,
+        approved_at=row.approved_at,
+        approved_by=row.approved_by,
+        provisional=row.provisional,
+        assumed=row.assumed,
+        top_k=column.top_k,
+        per_base=row.per_base,
+        default_top_k=row.default_top_k,
+        decisions=row.decisions,
+        starts_at=_starts_at(tx, run_id, step_order=column.step_order),
+        missing=_missing(run, column),
+        in_flight=column.in_flight,
+        empty_places=_empty_places(tx, run_id, step_order=column.step_order),
+        servers=tx.execute(select(func.count()).where(Backend.enabled)).scalar_one(),
+        few_votes=gates.FEW_VOTES,
+        next_step=_next_step(tx, run, column),
+        images=_table(tx, run_id, step_order=column.step_order),
+    )
+
+
+def _starts_at(tx: Tx, run_id: int, *, step_order: int) -> datetime | None:
+    return tx.execute(
+        select(func.max(GateDecision.starts_at)).where(
+            text("NOT started AND NOT void"),
+            GateDecision.pipeline_run_id == run_id,
+            GateDecision.step_order == step_order,
+        )
+    ).scalar()
+
+
+def _missing(run: RunView, column: ColumnView) -> str | None:
+    if column.state is GateState.BLOCKED:
+        return "The step before is not approved yet."
+    if column.in_flight:
+        images = "image is" if column.in_flight == 1 else "images are"
+        return f"{column.in_flight} {images} still being made."
+    if column.state is GateState.GENERATING:
+        before = run.columns[column.step_order - 2]
+        return f"{before.name} still has images without all their children."
+    return None
+
+
+def _empty_places(tx: Tx, run_id: int, *, step_order: int) -> int:
+    image = ImageCandidate
+    dead = (image.status == "rejected") | (image.rejected_ancestors > 0)
+    return tx.execute(
+        select(func.count()).where(
+            image.pipeline_run_id == run_id, image.step_order == step_order, image.advances, dead
+        )
+    ).scalar_one()
+
+
+def _next_step(tx: Tx, run: RunView, column: ColumnView) -> NextStep | None:
+    if column is run.columns[-1]:
+        return None
+    following = run.columns[column.step_order]
+    limit = tx.execute(
+        select(PipelineStep.max_children).where(PipelineStep.id == column.step_id)
+    ).scalar()
+    return NextStep(
+        following.step_id,
+        following.name,
+        limit or run.max_children,
+        forecast.measured(tx, [following.step_id])[following.step_id],
+    )
+
+
+def _table(tx: Tx, run_id: int, *, step_order: int) -> RankedTable:
+    ranked = standing.ranked(tx, run_id, step_order)
+    image = ImageCandidate
+    facts = {
+        row.id: row
+        for row in tx.execute(
+            select(
+                image.id,
+                image.child_count,
+                image.advances,
+                image.content_hash,
+                image.width,
+                image.height,
+                image.thumbhash,
+            ).where(image.pipeline_run_id == run_id, image.step_order == step_order)
+        )
+    }
+    rows = [facts[place.id] for place in ranked]
+    return RankedTable(
+        id=[place.id for place in ranked],
+        base_id=[place.base_id for place in ranked],
+        elo=[place.elo for place in ranked],
+        votes=[place.votes for place in ranked],
+        below=[row.child_count for row in rows],
+        advances=[row.advances for row in rows],
+        pin=[_pin(place) for place in ranked],
+        hash=[row.content_hash for row in rows],
+        width=[row.width for row in rows],
+        height=[row.height for row in rows],
+        thumbhash=[row.thumbhash for row in rows],
+    )
+
+
+def _pin(place: Ranked) -> str | None:
+    return None if place.pin is None else place.pin.value

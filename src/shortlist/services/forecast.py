@@ -1,0 +1,126 @@
+"""What a run costs: images and minutes planned, from its numbers and from measured jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import func, select
+
+from shortlist.domain import forecast, gates
+from shortlist.domain.model import DEFAULT_TOP_K, GateKind, JobStatus
+from shortlist.services.overview import RunView
+from shortlist.services.pipelines import StepView
+from shortlist.store.db import Tx
+from shortlist.store.schema import ImageCandidate, Job
+
+SAMPLE: Final = 30
+"""Newest jobs of a step that its time and size are measured on: enough to even out, few enough to
+follow a change of workflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One step's cost for one image; null before the first. `seconds` of rendering, `bytes` of
+    the original.
+    """
+
+    seconds: float | None
+    bytes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One step's planned images and what they cost in all; null where nothing was measured."""
+
+    step_id: int
+    name: str
+    images: int
+    seconds: float | None
+    bytes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The numbers of a run, made or about to be. `top_k`: K of approved gates, by step order."""
+
+    max_children: int
+    target_leaves: int
+    base_count: int
+    top_k: Mapping[int, int]
+
+
+def plan(tx: Tx, steps: Sequence[StepView], numbers: Numbers) -> list[Plan]:
+    """What the steps would make with these numbers, in step order."""
+    measures = measured(tx, [step.id for step in steps])
+    kinds = [step.gate for step in steps]
+    images = forecast.images_per_step(
+        [_planned(step, numbers, last=step is steps[-1]) for step in steps],
+        base_count=numbers.base_count,
+        target_leaves=numbers.target_leaves,
+        gated=gates.is_gated(kinds),
+    )
+    return [
+        Plan(
+            step.id,
+            step.name,
+            count,
+            _times(measures[step.id].seconds, count),
+            _times(measures[step.id].bytes, count),
+        )
+        for step, count in zip(steps, images, strict=True)
+    ]
+
+
+def numbers_of(run: RunView) -> Numbers:
+    """The numbers of a run that exists."""
+    top_k = {column.step_order: column.top_k for column in run.columns if column.top_k is not None}
+    return Numbers(run.max_children, run.target_leaves, run.base_count, top_k)
+
+
+def measured(tx: Tx, step_ids: Sequence[int]) -> dict[int, Measured]:
+    """Mean seconds and bytes of one image, by step, from its newest jobs."""
+    return {step_id: _measured(tx, step_id) for step_id in step_ids}
+
+
+def _measured(tx: Tx, step_id: int) -> Measured:
+    jobs = tx.execute(
+        select(Job.started_at, Job.finished_at)
+        .where(
+            Job.pipeline_step_id == step_id,
+            Job.status == JobStatus.SUCCEEDED,
+            Job.started_at.is_not(None),
+        )
+        .order_by(Job.id.desc())
+        .limit(SAMPLE)
+    ).all()
+    newest = (
+        select(ImageCandidate.size_bytes)
+        .where(ImageCandidate.pipeline_step_id == step_id)
+        .order_by(ImageCandidate.id.desc())
+        .limit(SAMPLE)
+        .subquery()
+    )
+    size = tx.execute(select(func.avg(newest.c.size_bytes))).scalar()
+    times = [
+        (job.finished_at - job.started_at).total_seconds()
+        for job in jobs
+        if job.started_at is not None and job.finished_at is not None
+    ]
+    return Measured(
+        sum(times) / len(times) if times else None, None if size is None else float(size)
+    )
+
+
+def _planned(step: StepView, numbers: Numbers, *, last: bool) -> forecast.StepPlan:
+    free = step.order == 1 or step.gate is GateKind.AUTO
+    top_k = numbers.top_k.get(step.order, step.default_top_k or DEFAULT_TOP_K)
+    return forecast.StepPlan(
+        children=0 if last else step.max_children or numbers.max_children,
+        top_k=None if free else top_k,
+    )
+
+
+def _times(each: float | None, count: int) -> float | None:
+    return None if each is None else each * count
