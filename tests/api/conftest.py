@@ -68,23 +68,42 @@ def started(settings: Settings) -> Iterator[Started]:
 @pytest.fixture
 def settings(tmp_path: Path, _sqlite_template: Path) -> Settings:
     """A hub's settings in a folder of the test's own, its database at today's schema already."""
-    shutil.copy(_sqlite_template, tmp_path / "shortlist.db")
-    return Settings(data=tmp_path, port=0)
+    return prepared(tmp_path, _sqlite_template)
 
 
 @pytest.fixture
-def running(settings: Settings) -> Iterator[Started]:
-    """A hub without a token, as on a person's own machine."""
+def fresh(settings: Settings) -> Iterator[Started]:
+    """A hub of the test's own, without a token, as on a person's own machine."""
     with started(settings) as found:
         yield found
 
 
-@pytest.fixture
-def client(running: Started) -> httpx2.Client:
-    return running.client
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path) -> Iterator[Started]:
+    """One hub for all tests that bring runs of their own or change nothing."""
+    with started(prepared(tmp_path_factory.mktemp("hub"), _sqlite_template)) as found:
+        yield found
 
 
 @pytest.fixture
-def studio(running: Started) -> Studio:
-    """One run in the hub's database, with images where they are wanted."""
+def client(running: Started) -> Iterator[httpx2.Client]:
+    """A script that talks to the hub of all, without another test's cookies."""
+    with httpx2.Client(base_url=running.url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def _studio(running: Started) -> Studio:
     return Studio(running.database)
+
+
+@pytest.fixture
+def studio(_studio: Studio) -> Studio:
+    """The hub's database with a run of this test's own, and images where they are wanted."""
+    _studio.run = _studio.another_run()
+    return _studio
+
+
+def prepared(folder: Path, template: Path) -> Settings:
+    shutil.copy(template, folder / "shortlist.db")
+    return Settings(data=folder, port=0)

@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import httpx2
 import pytest
 from pydantic import SecretStr
 
-from api.conftest import Started, started
+from api.conftest import Started, prepared, started
 from judging import Studio
-from shortlist.settings import Settings
 
-TOKEN = "a-secret-of-the-studio"
+TOKEN = "a-secret-of-the-studio"  # noqa: S105 of this test alone
 EVIL = "http://evil.example"
 
 
-@pytest.fixture
-def guarded(settings: Settings) -> Iterator[Started]:
-    """A hub with a token."""
+@pytest.fixture(scope="module")
+def _guarded(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path) -> Iterator[Started]:
+    settings = prepared(tmp_path_factory.mktemp("guarded"), _sqlite_template)
     with started(settings.model_copy(update={"token": SecretStr(TOKEN)})) as found:
         yield found
 
 
-def a_vote(studio: Studio) -> dict[str, object]:
-    one, other = studio.images(2)
-    act = {"id": str(uuid4()), "kind": "vote", "winner": one, "loser": other, "left": one}
-    return {"acts": [act]}
+@pytest.fixture
+def guarded(_guarded: Started) -> Started:
+    """A hub with a token; nobody is signed in."""
+    _guarded.client.cookies.clear()
+    return _guarded
 
 
-def votes(studio: Studio) -> int:
-    return sum(state.votes for state in studio.states().values())
+@dataclass(frozen=True)
+class Pair:
+    """Two images and a vote between them that was not sent yet."""
+
+    studio: Studio
+    winner: int
+    loser: int
+
+    @property
+    def body(self) -> dict[str, object]:
+        act = {"id": str(uuid4()), "kind": "vote", "left": self.loser}
+        return {"acts": [act | {"winner": self.winner, "loser": self.loser}]}
+
+    @property
+    def votes(self) -> int:
+        states = self.studio.states()
+        return states[self.winner].votes + states[self.loser].votes
+
+
+@pytest.fixture
+def pair(studio: Studio) -> Pair:
+    return Pair(studio, *studio.images(2))
 
 
 def problem(answer: httpx2.Response) -> dict[str, object]:
@@ -44,16 +67,16 @@ def problem(answer: httpx2.Response) -> dict[str, object]:
     return body
 
 
-def test_a_program_on_this_machine_may_vote(client: httpx2.Client, studio: Studio) -> None:
-    assert client.post("/api/acts", json=a_vote(studio)).json()["results"][0]["ok"]
-    assert votes(studio) == 2
+def test_a_program_on_this_machine_may_vote(client: httpx2.Client, pair: Pair) -> None:
+    assert client.post("/api/acts", json=pair.body).json()["results"][0]["ok"]
+    assert pair.votes == 2
 
 
-def test_the_hubs_own_page_may_vote(running: Started, studio: Studio) -> None:
+def test_the_hubs_own_page_may_vote(running: Started, client: httpx2.Client, pair: Pair) -> None:
     headers = {"Origin": running.url, "Sec-Fetch-Site": "same-origin"}
-    answer = running.client.post("/api/acts", json=a_vote(studio), headers=headers)
+    answer = client.post("/api/acts", json=pair.body, headers=headers)
     assert answer.status_code == 200
-    assert votes(studio) == 2
+    assert pair.votes == 2
 
 
 @pytest.mark.parametrize(
@@ -68,30 +91,24 @@ def test_the_hubs_own_page_may_vote(running: Started, studio: Studio) -> None:
         {"Cookie": "shortlist_session=x"},
     ],
 )
-def test_another_page_may_not(
-    headers: dict[str, str], client: httpx2.Client, studio: Studio
-) -> None:
-    answer = client.post("/api/acts", json=a_vote(studio), headers=headers)
+def test_another_page_may_not(headers: dict[str, str], client: httpx2.Client, pair: Pair) -> None:
+    answer = client.post("/api/acts", json=pair.body, headers=headers)
     assert answer.status_code == 403
     problem(answer)
-    assert votes(studio) == 0
+    assert pair.votes == 0
 
 
 @pytest.mark.parametrize(
     "kind",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None],
 )
-def test_a_form_can_not_pass_for_json(
-    kind: str | None, client: httpx2.Client, studio: Studio
-) -> None:
-    import json
-
+def test_a_form_can_not_pass_for_json(kind: str | None, client: httpx2.Client, pair: Pair) -> None:
     headers = {} if kind is None else {"Content-Type": kind}
-    content = json.dumps(a_vote(studio)).encode()
+    content = json.dumps(pair.body).encode()
     answer = client.post("/api/acts", content=content, headers=headers)
     assert answer.status_code == 415
     problem(answer)
-    assert votes(studio) == 0
+    assert pair.votes == 0
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "localhost.evil.example"])
@@ -104,10 +121,10 @@ def test_a_name_that_is_not_ours_is_not_answered(
     problem(answer)
 
 
-def test_a_rebound_name_may_not_change_anything(client: httpx2.Client, studio: Studio) -> None:
+def test_a_rebound_name_may_not_change_anything(client: httpx2.Client, pair: Pair) -> None:
     headers = {"Host": "evil.example", "Origin": "http://evil.example"}
-    assert client.post("/api/acts", json=a_vote(studio), headers=headers).status_code == 421
-    assert votes(studio) == 0
+    assert client.post("/api/acts", json=pair.body, headers=headers).status_code == 421
+    assert pair.votes == 0
 
 
 def test_a_forwarded_host_counts_for_nothing(client: httpx2.Client) -> None:
@@ -126,10 +143,12 @@ def test_a_request_names_exactly_one_host(hosts: list[str], running: Started) ->
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]"])
-def test_every_name_of_this_machine_is_answered(name: str, running: Started) -> None:
+def test_every_name_of_this_machine_is_answered(
+    name: str, running: Started, client: httpx2.Client
+) -> None:
     port = running.host.rpartition(":")[2]
     headers = {"Host": f"{name}:{port}"}
-    assert running.client.get("/api/status", headers=headers).status_code == 200
+    assert client.get("/api/status", headers=headers).status_code == 200
 
 
 def test_another_page_may_not_follow_the_events(client: httpx2.Client) -> None:

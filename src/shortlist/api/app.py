@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from shortlist import __version__
 from shortlist.api import (
     backends,
+    gates,
     images,
     jobs,
     live,
@@ -46,6 +47,7 @@ PROBLEM: Final[dict[str, object]] = {
 ROUTERS: Final = (
     runs.router,
     pipelines.router,
+    gates.router,
     triage.router,
     images.router,
     jobs.router,

@@ -147,7 +147,11 @@ class PipelineRef(Shape):
 
 
 class Column(Shape):
-    """One step of a run in numbers; `held_reason` waits for a person to release it."""
+    """One step of a run in numbers; `held_reason` waits for a person to release it.
+
+    `open_parents` still lack children, `parked` ones wait for a person after failed jobs.
+    `provisional`: the gate passed by itself, for the reason in `assumed`.
+    """
 
     step_id: int
     step_order: int
@@ -156,9 +160,24 @@ class Column(Shape):
     rejected: int
     made: int
     in_flight: int
+    advancing: int
+    open_parents: int
+    parked: int
     state: GateState
+    gate: GateKind
+    provisional: bool
+    assumed: str | None
     held_reason: str | None
     top_k: int | None
+
+
+class WaitingTime(Shape):
+    """How long provisional gates wait for a person, and the night in which they do not."""
+
+    minutes: int | None
+    night_from: str | None
+    night_until: str | None
+    time_zone: str
 
 
 class RunSummary(Shape):
@@ -171,6 +190,7 @@ class RunSummary(Shape):
     target_leaves: int
     base_count: int
     gated: bool
+    waiting: WaitingTime
     finished: int
     created_at: datetime
     columns: list[Column]

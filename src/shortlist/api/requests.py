@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from shortlist.domain.model import ActKind, GateKind, RunStatus, WalkAnswer
+from shortlist.domain.model import ActKind, GateKind, Pin, RunStatus, WalkAnswer
 
 MOST_ACTS = 50
 """Acts of one request: what a page piles up in a minute without a network."""
@@ -21,6 +21,8 @@ Count = Annotated[
 ]
 """Only what the database can't hold is refused here: the services say what is too much of what."""
 
+Positive = Annotated[Number, Field(ge=1, le=100_000)]
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Priority = Annotated[Number, Field(ge=-1_000, le=1_000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Words = Annotated[str, StringConstraints(max_length=100_000)]
@@ -56,6 +58,26 @@ class WorkflowToInspect(Body):
     workflow: Graph | str
 
 
+class Waiting(Body):
+    """How long provisional gates wait for a person: `minutes` (null: for ever), and not at all
+    from `night_from` to `night_until` ("22:30") on the clock of `time_zone`.
+    """
+
+    minutes: Annotated[Number, Field(ge=0, le=100_000)] | None = 30
+    night_from: ClockTime | None = None
+    night_until: ClockTime | None = None
+    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "UTC"
+
+
+class ForecastToMake(Body):
+    """The numbers of a run to be; what is left out is as in the settings. `top_k`: K by step."""
+
+    max_children: Positive | None = None
+    target_leaves: Positive | None = None
+    base_count: Positive | None = None
+    top_k: dict[int, Positive] = {}
+
+
 class NewRun(Body):
     """A run; N, T and the number of base images default to the hub's settings."""
 
@@ -68,6 +90,13 @@ class NewRun(Body):
     target_leaves: Count | None = None
     base_count: Count | None = None
     priority: Priority = 0
+    waiting: Waiting = Waiting()
+
+
+class CopyOfRun(Body):
+    """The name of a run that is like another one."""
+
+    name: Name
 
 
 class RunChange(Body):
@@ -81,6 +110,7 @@ class RunChange(Body):
     target_leaves: Count | None = None
     base_count: Count | None = None
     priority: Priority | None = None
+    waiting: Waiting | None = None
     status: Literal[RunStatus.ACTIVE, RunStatus.PAUSED, RunStatus.ARCHIVED] | None = None
 
 
@@ -157,6 +187,42 @@ class WalkAct(_Act):
     answer: WalkAnswer
 
 
+class ApproveAct(_Act):
+    """Lets the top K through; `seen` is the gate's `decisions` as the person saw it."""
+
+    kind: Literal[ActKind.APPROVE]
+    run_id: Id
+    step_id: Id
+    top_k: Count
+    per_base: Count | None = None
+    seen: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+    hold_seconds: Annotated[Number, Field(ge=0, le=60)] = 0
+
+
+class ReopenAct(_Act):
+    kind: Literal[ActKind.REOPEN]
+    run_id: Id
+    step_id: Id
+    seen: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+
+
+class ConfirmAct(_Act):
+    """Takes a gate that passed provisionally as it is."""
+
+    kind: Literal[ActKind.CONFIRM]
+    run_id: Id
+    step_id: Id
+    seen: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+
+
+class PinAct(_Act):
+    """`pin` null: the image goes by its rank again."""
+
+    kind: Literal[ActKind.PIN]
+    candidate: Id
+    pin: Pin | None
+
+
 class UndoAct(_Act):
     """Takes back `target`, or this person's last act that still stands."""
 
@@ -169,7 +235,18 @@ class RedoAct(_Act):
 
 
 Act = Annotated[
-    VoteAct | TieAct | SkipAct | KillAct | KillBothAct | WalkAct | UndoAct | RedoAct,
+    VoteAct
+    | TieAct
+    | SkipAct
+    | KillAct
+    | KillBothAct
+    | WalkAct
+    | ApproveAct
+    | ReopenAct
+    | ConfirmAct
+    | PinAct
+    | UndoAct
+    | RedoAct,
     Field(discriminator="kind"),
 ]
 

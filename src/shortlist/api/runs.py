@@ -16,8 +16,10 @@ from shortlist.api.models import (
     Run,
     RunSummary,
     Step,
+    WaitingTime,
 )
-from shortlist.api.requests import NewRun, RunChange
+from shortlist.api.requests import CopyOfRun, NewRun, RunChange
+from shortlist.domain import gates
 from shortlist.domain.model import RunStatus
 from shortlist.services import images, jobs, journal, overview, pipelines, runs, work
 from shortlist.services.overview import RunView
@@ -49,6 +51,7 @@ def create_run(body: NewRun, rooms: InRooms, now: Now) -> RunSummary:
         target_leaves=options.target_leaves if body.target_leaves is None else body.target_leaves,
         base_count=options.base_count if body.base_count is None else body.base_count,
         priority=body.priority,
+        waiting=gates.Waiting(**body.waiting.model_dump()),
     )
 
     def create(tx: Tx) -> RunSummary:
@@ -67,13 +70,25 @@ def get_run(run_id: IdInPath, rooms: InRooms) -> Run:
 @router.patch("/{run_id}", operation_id="change_run")
 def change_run(run_id: IdInPath, body: RunChange, rooms: InRooms, now: Now) -> RunSummary:
     """Changes a run; a new N holds for images from now on."""
-    wish = runs.Change(**body.model_dump())
+    said = body.model_dump(exclude={"waiting"})
+    waiting = None if body.waiting is None else gates.Waiting(**body.waiting.model_dump())
+    wish = runs.Change(**said, waiting=waiting)
 
     def change(tx: Tx) -> RunSummary:
         runs.change(tx, run_id, wish, now=now)
         return summary(overview.view(tx, run_id))
 
     return rooms.database.run(change)
+
+
+@router.post("/{run_id}/copy", status_code=201, operation_id="copy_run")
+def copy_run(run_id: IdInPath, body: CopyOfRun, rooms: InRooms, now: Now) -> RunSummary:
+    """Starts a run with the pipeline, prompt and numbers of another."""
+
+    def copy(tx: Tx) -> RunSummary:
+        return summary(overview.view(tx, runs.copy(tx, run_id, name=body.name, now=now)))
+
+    return rooms.database.run(copy)
 
 
 @router.post("/{run_id}/steps/{step_id}/release", operation_id="release_step")
@@ -117,6 +132,7 @@ def summary(run: RunView) -> RunSummary:
         target_leaves=run.target_leaves,
         base_count=run.base_count,
         gated=run.gated,
+        waiting=WaitingTime.model_validate(run.waiting),
         finished=run.finished,
         created_at=run.created_at,
         columns=[Column.model_validate(column) for column in run.columns],

@@ -49,6 +49,10 @@ ACTS: Final[dict[ActKind, type[acts.Act]]] = {
     ActKind.KILL: acts.KillAct,
     ActKind.KILL_BOTH: acts.KillBothAct,
     ActKind.WALK: acts.WalkAct,
+    ActKind.APPROVE: acts.ApproveAct,
+    ActKind.REOPEN: acts.ReopenAct,
+    ActKind.CONFIRM: acts.ConfirmAct,
+    ActKind.PIN: acts.PinAct,
     ActKind.UNDO: acts.UndoAct,
     ActKind.REDO: acts.RedoAct,
 }

@@ -1,0 +1,146 @@
+"""Gates over HTTP: what the approval dialog shows, and what a run will make.
+
+Approving, reopening, confirming and pinning are acts (`POST /api/acts`), so that they are undone
+like a vote.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter
+
+from shortlist.api.deps import IdInPath, InRooms, Now
+from shortlist.api.edge import StrictRoute
+from shortlist.api.models import Shape
+from shortlist.api.requests import ForecastToMake
+from shortlist.domain.model import GateKind, GateState, Pin
+from shortlist.services import approval, forecast, gates, overview, pipelines
+from shortlist.store.db import Tx
+
+router = APIRouter(tags=["gates"], route_class=StrictRoute)
+
+
+class Measured(Shape):
+    """One step's cost for one image, measured; null before the first."""
+
+    seconds: float | None
+    bytes: float | None
+
+
+class NextStep(Shape):
+    """The step behind the gate; `max_children` images are made there of each that advances."""
+
+    id: int
+    name: str
+    max_children: int
+    measured: Measured
+
+
+class RankedImages(Shape):
+    """The live images of a step in ranking order, one list a field. `below`: images made of it."""
+
+    id: list[int]
+    base_id: list[int]
+    elo: list[float]
+    votes: list[int]
+    below: list[int]
+    advances: list[bool]
+    pin: list[Pin | None]
+    hash: list[str]
+    width: list[int]
+    height: list[int]
+    thumbhash: list[str]
+
+
+class Gate(Shape):
+    """One gate. `missing` says why an approval now would be early, null when nothing is missing.
+
+    Send `decisions` back as an act's `seen`, so that a decision someone else made meanwhile is
+    told. `empty_places`: images let through and killed since. `starts_at`: when a decision made a
+    moment ago takes effect.
+    """
+
+    run_id: int
+    step_id: int
+    step_order: int
+    step_name: str
+    kind: GateKind
+    state: GateState
+    approved_at: datetime | None
+    approved_by: str | None
+    provisional: bool
+    assumed: str | None
+    top_k: int | None
+    per_base: int | None
+    default_top_k: int | None
+    decisions: int
+    starts_at: datetime | None
+    missing: str | None
+    in_flight: int
+    empty_places: int
+    servers: int
+    few_votes: int
+    next_step: NextStep | None
+    images: RankedImages
+
+
+class PlannedStep(Shape):
+    """Images of one step, were nothing killed; seconds and bytes in all, null if not measured."""
+
+    step_id: int
+    name: str
+    images: int
+    seconds: float | None
+    bytes: float | None
+
+
+@router.get("/runs/{run_id}/steps/{step_id}/gate", operation_id="get_gate")
+def get_gate(run_id: IdInPath, step_id: IdInPath, rooms: InRooms) -> Gate:
+    """The gate of a step, with its images in ranking order."""
+    with rooms.database.snapshot() as tx:
+        return Gate.model_validate(approval.view(tx, run_id, step_id))
+
+
+@router.post("/runs/{run_id}/start", operation_id="start_run_now")
+def start_run_now(run_id: IdInPath, rooms: InRooms, now: Now) -> list[Gate]:
+    """Sets decisions that still wait for their moment in force; gives the gates they changed."""
+
+    def start(tx: Tx) -> list[Gate]:
+        waiting = [
+            column.step_id
+            for column in overview.view(tx, run_id).columns
+            if approval.view(tx, run_id, column.step_id).starts_at is not None
+        ]
+        gates.start(tx, run_id, now=now)
+        return [Gate.model_validate(approval.view(tx, run_id, id)) for id in waiting]
+
+    return rooms.database.run(start)
+
+
+@router.get("/runs/{run_id}/forecast", operation_id="get_forecast")
+def get_forecast(run_id: IdInPath, rooms: InRooms) -> list[PlannedStep]:
+    """What a run would make in all with its numbers, step by step."""
+    with rooms.database.snapshot() as tx:
+        run = overview.view(tx, run_id)
+        steps = pipelines.view(tx, run.pipeline_id).steps
+        return _planned(forecast.plan(tx, steps, forecast.numbers_of(run)))
+
+
+@router.post("/pipelines/{pipeline_id}/forecast", operation_id="make_forecast")
+def make_forecast(pipeline_id: IdInPath, body: ForecastToMake, rooms: InRooms) -> list[PlannedStep]:
+    """What a new run of this pipeline would make with these numbers."""
+    options = rooms.options
+    numbers = forecast.Numbers(
+        options.max_children if body.max_children is None else body.max_children,
+        options.target_leaves if body.target_leaves is None else body.target_leaves,
+        options.base_count if body.base_count is None else body.base_count,
+        body.top_k,
+    )
+    with rooms.database.snapshot() as tx:
+        steps = pipelines.view(tx, pipeline_id).steps
+        return _planned(forecast.plan(tx, steps, numbers))
+
+
+def _planned(steps: list[forecast.Plan]) -> list[PlannedStep]:
+    return [PlannedStep.model_validate(step) for step in steps]
