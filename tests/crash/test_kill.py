@@ -1,0 +1,92 @@
+"""kill -9 of the real hub at random moments of a busy run, and everything is as it should be."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import func, select
+
+import invariants
+from crash.processes import PATIENT_SECONDS, Voter, ending, hub, simulator
+from rendering import add_backend, inverted, make_run, plain_image
+from shortlist.domain.model import IN_FLIGHT
+from shortlist.images.blobs import Blobs
+from shortlist.store.db import Database
+from shortlist.store.migrate import upgrade
+from shortlist.store.schema import ImageCandidate, Job
+
+LONGEST_LIFE_SECONDS = 1.2
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with a run that no night could finish."""
+    folder = tmp_path / "data"
+    upgrade(str(folder / "shortlist.db"))
+    database = Database.open(str(folder / "shortlist.db"))
+    with database.transaction() as tx:
+        make_run(tx, [plain_image(), inverted(), inverted()], children=2, leaves=100_000)
+    database.close()
+    return folder
+
+
+@pytest.fixture
+def database(data: Path) -> Iterator[Database]:
+    database = Database.open(str(data / "shortlist.db"))
+    yield database
+    database.close()
+
+
+def jobs_left(database: Database) -> int:
+    """Jobs in flight, and cancelled ones that a server has not been told of."""
+    with database.snapshot() as tx:
+        return tx.execute(
+            select(func.count()).select_from(Job).where(Job.status.in_(IN_FLIGHT) | Job.recall)
+        ).scalar_one()
+
+
+def settle(database: Database, url: str) -> None:
+    """Pauses the run and waits until every job has come to its end."""
+    httpx2.patch(f"{url}/api/runs/1", json={"status": "paused"}).raise_for_status()
+    deadline = time.monotonic() + PATIENT_SECONDS
+    while jobs_left(database):
+        assert time.monotonic() < deadline, f"{jobs_left(database)} jobs are stuck"
+        time.sleep(0.1)
+
+
+def saved(folder: Path) -> int:
+    return len(list((folder / "output").rglob("*.png")))
+
+
+@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.timeout(3600)
+def test_a_hub_killed_anywhere_loses_nothing_and_does_nothing_twice(
+    data: Path, database: Database, tmp_path: Path, kills: int
+) -> None:
+    dice = random.Random(kills)
+    comfyui = tmp_path / "comfyui"
+    with ending(simulator(comfyui)) as server, Voter() as voter:
+        add_backend(database, server.url)
+        for _ in range(kills):
+            program = hub(data)
+            voter.turn_to(program.url)
+            time.sleep(dice.uniform(0, LONGEST_LIFE_SECONDS))
+            program.kill()
+        with ending(hub(data)) as program:
+            voter.turn_to(program.url)
+            settle(database, program.url)
+            voter.turn_to(None)
+    blobs = Blobs.open(str(data / "images"))
+    invariants.check(database, blobs, acknowledged=voter.acknowledged)
+    with database.snapshot() as tx:
+        images = tx.execute(select(func.count(ImageCandidate.id))).scalar_one()
+        different = tx.execute(select(func.count(ImageCandidate.content_hash.distinct()))).scalar()
+        ended = set(tx.execute(select(Job.status)).scalars())
+    assert images == different == saved(comfyui)
+    assert ended == {"succeeded"}
+    assert voter.acknowledged
