@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 HERE = Path(__file__).parent
-ALWAYS_SLOW = (HERE / "e2e", HERE / "crash")
+ALWAYS_SLOW = (HERE / "crash", HERE / "dispatcher", HERE / "e2e")
 
 CHROMIUM_NAMES = (
     "chromium",
@@ -69,10 +69,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser or a killed process in each test makes a folder slow as a whole."""
+    """Servers, a browser or killed processes in each test make a folder slow as a whole."""
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in ALWAYS_SLOW):
             item.add_marker(pytest.mark.slow)
+        if item.path.is_relative_to(HERE / "house"):
+            item.add_marker(pytest.mark.xdist_group("house"))  # they parse the package once
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from statistics import median
 
-from house.tree import PACKAGE, ROOT, modules, room, tracked
+from house.tree import PACKAGE, ROOT, each, modules, room, tracked
 
 # Where the time of day enters; everything below is handed `now`. The simulator is a program of
 # its own that the hub sees over the wire only.
@@ -28,19 +27,21 @@ LONGER_FILES = {"store/schema.py": 500, "cli.py": 500}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
-    """Every call in `tree` of a function or method with one of `names`."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            called = node.func
-            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-            if name in names:
-                yield node
+def calls(*names: str) -> list[tuple[str, ast.Call]]:
+    """Every call of a function or method with one of `names`, with its module."""
+    return [
+        (module, call)
+        for module, call in each(ast.Call)
+        if (
+            call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        )
+        in names
+    ]
 
 
-def functions(tree: ast.AST) -> Iterator[Function]:
-    """Every function of `tree`, the nested ones too."""
-    return (node for node in ast.walk(tree) if isinstance(node, Function))
+def functions() -> list[tuple[str, Function]]:
+    """Every function, the nested ones too, with its module."""
+    return [*each(ast.FunctionDef), *each(ast.AsyncFunctionDef)]
 
 
 def length(function: Function) -> int:
@@ -52,52 +53,38 @@ def length(function: Function) -> int:
 
 
 def test_only_the_database_commits() -> None:
-    enders = {
-        f"{name}:{call.lineno}"
-        for name, tree in modules().items()
-        for call in calls(tree, "commit", "rollback")
-        if name != "store/db.py"
-    }
-    assert enders == set()
+    enders = {f"{name}:{call.lineno}" for name, call in calls("commit", "rollback")}
+    assert {ender for ender in enders if not ender.startswith("store/db.py:")} == set()
 
 
 def test_a_request_that_writes_commits_before_it_answers() -> None:
     """Without scope="function" FastAPI commits after the answer, and a failure goes unseen."""
-    late = {
-        f"{name}:{call.lineno}"
-        for name, tree in modules().items()
-        for call in calls(tree, "Depends")
-        if any(isinstance(of, ast.Name) and of.id == "writing" for of in call.args)
-        if not any(
-            word.arg == "scope"
-            and isinstance(word.value, ast.Constant)
-            and word.value.value == "function"
-            for word in call.keywords
-        )
+    scopes = {
+        f"{name}:{call.lineno}": [ast.unparse(word) for word in call.keywords]
+        for name, call in calls("Depends")
+        if any(ast.unparse(argument) == "writing" for argument in call.args)
     }
-    assert late == set()
+    assert {place for place, said in scopes.items() if "scope='function'" not in said} == set()
 
 
 def test_the_time_of_day_enters_at_the_top_alone() -> None:
+    clocks = {"datetime.now", "datetime.utcnow", "date.today", "time.time"}
     readers = {
         f"{name}:{node.lineno}"
-        for name, tree in modules().items()
-        if room(name) not in CLOCKS
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-        if (node.value.id, node.attr)
-        in {("datetime", "now"), ("datetime", "utcnow"), ("date", "today"), ("time", "time")}
+        for name, node in each(ast.Attribute)
+        if node.attr in {"now", "utcnow", "today", "time"} and room(name) not in CLOCKS
+        if ast.unparse(node) in clocks
     }
     assert readers == set()
 
 
 def test_every_handler_of_everything_has_its_reason_here() -> None:
-    found = set()
-    for name, tree in modules().items():
-        for function in functions(tree):
-            for node in ast.walk(function):
-                if isinstance(node, ast.ExceptHandler) and _catches_all(node):
-                    found.add((name, function.name))
+    found = {
+        (name, function.name)
+        for name, function in functions()
+        for node in ast.walk(function)
+        if isinstance(node, ast.ExceptHandler) and _catches_all(node)
+    }
     assert found == set(BROAD)
 
 
@@ -110,7 +97,7 @@ def _catches_all(handler: ast.ExceptHandler) -> bool:
 
 
 def test_no_row_loads_others_by_itself() -> None:
-    assert [name for name, tree in modules().items() if any(calls(tree, "relationship"))] == []
+    assert calls("relationship") == []
 
 
 def test_every_module_opens_with_what_lives_there() -> None:
@@ -121,16 +108,15 @@ def test_every_module_opens_with_what_lives_there() -> None:
 def test_no_function_is_too_long_to_read() -> None:
     long = {
         f"{name}:{function.name}": length(function)
-        for name, tree in modules().items()
+        for name, function in functions()
         if "migrations" not in name  # a table is spelled out as it was, however wide
-        for function in functions(tree)
         if length(function) > LONGEST_FUNCTION
     }
     assert long == {}
 
 
 def test_functions_are_short_as_a_rule() -> None:
-    lengths = sorted(length(f) for tree in modules().values() for f in functions(tree))
+    lengths = sorted(length(function) for _, function in functions())
     assert median(lengths) <= 10
     assert lengths[len(lengths) * 9 // 10] <= 35
 

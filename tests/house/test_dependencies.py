@@ -11,8 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from house.test_imports import imports
-from house.tree import ROOT, modules
+from house.test_imports import imported
+from house.tree import ROOT
 
 LOCKS = ("run", "test", "uv", "build")
 
@@ -91,8 +91,7 @@ def test_the_pages_lock_says_what_and_not_from_where() -> None:
 
 def test_what_is_declared_is_what_is_imported() -> None:
     homes = packages_distributions()
-    names = set().union(*(imports(tree) for tree in modules().values()))
-    used = {canonicalize_name(home) for name in names for home in homes.get(name, ())}
+    used = {canonicalize_name(home) for _, name in imported() for home in homes.get(name, ())}
     wanted = {canonicalize_name(requirement.name) for requirement in declared()}
     assert used - wanted - PARTS_OF_FASTAPI - {"shortlist"} == set()
     assert wanted - used - set(FOUND_BY_OTHERS) == set()

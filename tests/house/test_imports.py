@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from house.tree import ROOT, modules, room
+from house.tree import ROOT, each, modules, room
 
 # The process that decodes images starts with a few names of the environment, and no secret.
 ENVIRONMENT_READERS = {"settings.py", "images/renderer.py"}
@@ -22,47 +22,33 @@ def test_each_room_imports_only_what_lies_below_it() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def imports(tree: ast.Module) -> set[str]:
-    """The first names of all modules that `tree` imports, wherever in it."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.split(".")[0])
-    return found
+def imported() -> set[tuple[str, str]]:
+    """Each module of ours with the first name of each module that it imports, wherever in it."""
+    plain = {(name, of.name) for name, node in each(ast.Import) for of in node.names}
+    whence = {(name, node.module) for name, node in each(ast.ImportFrom) if not node.level}
+    return {(name, (of or "").split(".")[0]) for name, of in plain | whence}
 
 
 def test_only_the_store_and_the_services_speak_sql() -> None:
-    speakers = {name for name, tree in modules().items() if "sqlalchemy" in imports(tree)}
+    speakers = {name for name, of in imported() if of == "sqlalchemy"}
     assert {name for name in speakers if room(name) not in {"store", "services"}} == set()
 
 
 def test_only_settings_reads_the_environment() -> None:
-    readers = {
-        name
-        for name, tree in modules().items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
-    }
+    readers = {name for name, node in each(ast.Attribute) if node.attr in {"environ", "getenv"}}
     assert readers <= ENVIRONMENT_READERS
 
 
 def test_the_rules_throw_only_dice_whose_seed_they_were_given() -> None:
     thrown = {
         ast.unparse(node)
-        for name, tree in modules().items()
-        if room(name) == "domain"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "random"
+        for name, node in each(ast.Attribute)
+        if room(name) == "domain" and ast.unparse(node.value) == "random"
     }
     seedless = {
-        f"{name}:{node.lineno}"
-        for name, tree in modules().items()
-        if room(name) == "domain"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "random.Random"
-        if not node.args
+        f"{name}:{call.lineno}"
+        for name, call in each(ast.Call)
+        if room(name) == "domain" and ast.unparse(call) == "random.Random()"
     }
     assert thrown <= {"random.Random"}
     assert seedless == set()

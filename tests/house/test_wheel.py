@@ -17,7 +17,7 @@ import pytest
 import shortlist
 from house.tree import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("wheel")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def pack(kind: str, *, of: Path, to: Path) -> subprocess.CompletedProcess[str]:

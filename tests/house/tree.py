@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+Node = TypeVar("Node", bound=ast.AST)
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "shortlist"
@@ -42,6 +46,20 @@ def modules() -> dict[str, ast.Module]:
         path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text("utf-8"))
         for path in sorted(PACKAGE.rglob("*.py"))
     }
+
+
+def each(kind: type[Node]) -> list[tuple[str, Node]]:
+    """Every syntax node of one kind in the package, with its module."""
+    return [(name, node) for name, node in _nodes()[kind] if isinstance(node, kind)]
+
+
+@cache
+def _nodes() -> dict[type[ast.AST], list[tuple[str, ast.AST]]]:
+    found: dict[type[ast.AST], list[tuple[str, ast.AST]]] = defaultdict(list)
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            found[type(node)].append((name, node))
+    return found
 
 
 def room(module: str) -> str:
