@@ -7,14 +7,19 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import update
 
 from judging import Studio
 from shortlist import hub
+from shortlist.domain.model import JobStatus
+from shortlist.domain.next_job import Need, base_reason
 from shortlist.settings import Settings
+from shortlist.store.schema import Job
 
 
 class Started:
@@ -30,6 +35,20 @@ class Started:
     def host(self) -> str:
         """As a browser writes it: name and port."""
         return self.url.removeprefix("http://")
+
+
+class Workshop(Studio):
+    """A studio whose jobs say why they were chosen, as those of a dispatcher do."""
+
+    def job(
+        self, parent: int | None, *, run: int | None = None, status: JobStatus = JobStatus.RUNNING
+    ) -> int:
+        made = super().job(parent, run=run, status=status)
+        reason = base_reason(Need(run or self.run, 0, 1, gated=False), seed=1)
+        told = asdict(reason) | {"sentence": reason.sentence()}
+        with self.database.transaction() as tx:
+            tx.execute(update(Job).where(Job.id == made).values(reason=told))
+        return made
 
 
 @contextmanager
@@ -93,12 +112,12 @@ def client(running: Started) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture(scope="session")
-def _studio(running: Started) -> Studio:
-    return Studio(running.database)
+def _studio(running: Started) -> Workshop:
+    return Workshop(running.database)
 
 
 @pytest.fixture
-def studio(_studio: Studio) -> Studio:
+def studio(_studio: Workshop) -> Workshop:
     """The hub's database with a run of this test's own, and images where they are wanted."""
     _studio.run = _studio.another_run()
     return _studio
