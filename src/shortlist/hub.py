@@ -33,7 +33,7 @@ from shortlist.errors import ConfigFault, Conflict, Problem
 from shortlist.images.blobs import Blobs
 from shortlist.images.model import BlobsError
 from shortlist.images.renderer import RendererPool
-from shortlist.services import backends, images, journal
+from shortlist.services import backends, images, journal, nights
 from shortlist.settings import Settings
 from shortlist.store import migrate
 from shortlist.store.db import Database, Tx, database_url, make_folder
@@ -44,6 +44,7 @@ SWEEP_OLDER: Final = timedelta(days=1)
 
 LOOK_SECONDS: Final = 60.0
 IDLE_SECONDS: Final = 5.0
+GATE_SECONDS: Final = 2.0
 FAREWELL_SECONDS: Final = 5
 """How long open requests may go on after the hub was told to stop."""
 
@@ -124,6 +125,7 @@ async def _at_work(hub: Hub, app: FastAPI, *, listener: socket.socket) -> AsyncI
         group.create_task(server.serve(sockets=[listener]))
         group.create_task(hub.dispatcher.run(stop))
         group.create_task(_sweep(hub.rooms, stop))
+        group.create_task(_open_gates(hub.rooms, stop))
         try:
             yield
         finally:
@@ -298,6 +300,16 @@ async def _sweep(rooms: Rooms, stop: asyncio.Event) -> None:
         end()
 
 
+async def _open_gates(rooms: Rooms, stop: asyncio.Event) -> None:
+    """Opens gates whose moment has come."""
+
+    def tick(tx: Tx) -> None:
+        nights.tick(tx, now=_now())
+
+    while not await _told(stop, seconds=GATE_SECONDS):
+        await _tried(partial(rooms.database.run, tick))
+
+
 async def _told(stop: asyncio.Event, *, seconds: float) -> bool:
     """Waits that long at most; whether the hub was told to stop."""
     with suppress(TimeoutError):
@@ -305,7 +317,7 @@ async def _told(stop: asyncio.Event, *, seconds: float) -> bool:
     return stop.is_set()
 
 
-async def _tried(chore: Callable[[], None]) -> None:
+async def _tried(chore: Callable[[], object]) -> None:
     try:
         await asyncio.to_thread(chore)
     except (Problem, BlobsError) as fault:

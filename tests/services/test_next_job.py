@@ -26,10 +26,11 @@ from sqlalchemy import func, select, text, update
 
 from builders import NOW, a_backend, a_pipeline, an_image
 from model import Image, Job, Run, World, raffle
+from shortlist.domain.job_states import Cause
 from shortlist.domain.model import IN_FLIGHT, CandidateStatus, GateKind, JobStatus, RunStatus
 from shortlist.domain.next_job import Parent
 from shortlist.domain.next_job import raffle as drawn
-from shortlist.services import branches, jobs, runs, selection
+from shortlist.services import branches, holds, jobs, runs, selection
 from shortlist.store import schema
 from shortlist.store.db import Database, Tx
 from shortlist.store.schema import ImageCandidate, PipelineRunStep
@@ -125,7 +126,7 @@ class History(RuleBasedStateMachine):
                 job.parent.failures += 1
         job.in_flight = False
         with self.database.transaction() as tx:
-            jobs.fail(tx, job.id, kind=jobs.FailureKind.RAISED, error="it raised", now=NOW)
+            jobs.fail(tx, job.id, kind=Cause.RAISED, error="it raised", now=NOW)
         return job
 
     @rule(target=ended, job=consumes(flying))
@@ -134,7 +135,7 @@ class History(RuleBasedStateMachine):
             job.run.held.add(job.order)
         job.in_flight = False
         with self.database.transaction() as tx:
-            jobs.fail(tx, job.id, kind=jobs.FailureKind.REFUSED, error="no such node", now=NOW)
+            jobs.fail(tx, job.id, kind=Cause.REFUSED, error="no such node", now=NOW)
         return job
 
     @rule(target=ended, job=consumes(flying))
@@ -173,7 +174,7 @@ class History(RuleBasedStateMachine):
     def a_parked_parent_is_retried(self, image: Image) -> None:
         image.failures = 0
         with self.database.transaction() as tx:
-            jobs.retry_parent(tx, image.id, now=NOW)
+            holds.retry_parent(tx, image.id, now=NOW)
 
     @precondition(lambda self: self.world.runs)
     @rule(data=st.data(), active=st.booleans())
@@ -210,7 +211,7 @@ class History(RuleBasedStateMachine):
                     PipelineRunStep.step_order == order,
                 )
             ).scalar_one()
-            jobs.release(tx, run.id, step, now=NOW)
+            holds.release(tx, run.id, step, now=NOW)
 
     @invariant()
     def every_image_is_as_in_the_toy(self) -> None:

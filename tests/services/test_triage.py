@@ -135,7 +135,7 @@ def test_a_kill_ends_the_whole_branch_and_its_jobs(studio: Studio) -> None:
     spared, *stopped = (studio.job(parent) for parent in (aside, face, hand, hand))
     before = heard(studio)
     result = studio.does(KillAct(an_id(), face, other=aside))
-    assert result.label == "Rejected a Face Fix image and 2 below, with 3 jobs."
+    assert result.label == "Rejected one Face Fix image and 2 below, with 3 jobs."
     assert result.rejected is not None
     assert (result.rejected.root_id, result.rejected.branch, result.rejected.jobs) == (face, 2, 3)
     states = studio.states()
@@ -193,7 +193,7 @@ def test_killing_both_takes_the_one_that_is_left(studio: Studio) -> None:
     a, b = studio.images(2)
     studio.kills(a, "ben")
     result = studio.does(KillBothAct(an_id(), a, b))
-    assert result.label == "Rejected a Base image."
+    assert result.label == "Rejected one Base image."
     assert studio.rejected() == {a, b}
 
 

@@ -158,7 +158,7 @@ def test_each_answer_says_beforehand_what_it_will_do(studio: Studio) -> None:
         WalkAnswer.DONT_KNOW: ("Leaves the cause open and rejects nothing more.", 0, 0),
     }
     result = studio.answers(walk.id, hand, LEFT)
-    assert result.label == "Rejected a Hand Fix image and 2 below, with 1 job."
+    assert result.label == "Rejected one Hand Fix image and 2 below, with 1 job."
     assert result.rejected is not None
     assert (result.rejected.branch, result.rejected.jobs) == (2, 1)
     assert asked(studio.walk(walk.id)) == face

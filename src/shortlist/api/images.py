@@ -17,7 +17,7 @@ from shortlist.api.edge import StrictRoute
 from shortlist.api.models import Candidate, Card, JobSummary, KillRecord
 from shortlist.images.blobs import media_type, tier_key
 from shortlist.images.model import MediaType, Missing, Tier
-from shortlist.services import images, jobs, work
+from shortlist.services import holds, images, work
 from shortlist.store.db import Tx
 
 router = APIRouter(tags=["images"], route_class=StrictRoute)
@@ -55,7 +55,7 @@ def retry_candidate(candidate_id: IdInPath, rooms: InRooms, now: Now) -> Card:
     """Lets the jobs of an image that failed too often be tried again."""
 
     def retry(tx: Tx) -> Card:
-        jobs.retry_parent(tx, candidate_id, now=now)
+        holds.retry_parent(tx, candidate_id, now=now)
         return Card.model_validate(images.cards(tx, [candidate_id])[candidate_id])
 
     return rooms.database.run(retry)

@@ -21,7 +21,7 @@ from shortlist.api.models import (
 from shortlist.api.requests import CopyOfRun, NewRun, RunChange
 from shortlist.domain import gates
 from shortlist.domain.model import RunStatus
-from shortlist.services import images, jobs, journal, overview, pipelines, runs, work
+from shortlist.services import holds, images, journal, overview, pipelines, runs, work
 from shortlist.services.overview import RunView
 from shortlist.store.db import Tx
 
@@ -96,7 +96,7 @@ def release_step(run_id: IdInPath, step_id: IdInPath, rooms: InRooms, now: Now) 
     """Lets a step go on that was held because a server refused its workflow."""
 
     def release(tx: Tx) -> RunSummary:
-        jobs.release(tx, run_id, step_id, now=now)
+        holds.release(tx, run_id, step_id, now=now)
         return summary(overview.view(tx, run_id))
 
     return rooms.database.run(release)

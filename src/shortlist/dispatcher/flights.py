@@ -32,7 +32,7 @@ from shortlist.domain.job_states import (
     step,
 )
 from shortlist.services import attempts, jobs
-from shortlist.services.jobs import FailureKind, Flight
+from shortlist.services.jobs import Flight
 
 AT_SERVER: Final = (Where.UNSURE, Where.QUEUED, Where.RUNNING)
 MOST_FETCHES: Final = 5
@@ -184,7 +184,7 @@ class Flights:
 
     async def _fail(self, job: Tracked, fail: Fail) -> None:
         now, job_id = self._desk.clock(), job.flight.job_id
-        kind = FailureKind(fail.cause.value)
+        kind = fail.cause
         sentence = job.last_words or fail.sentence
         if fail.cause is Cause.TIMED_OUT:
             self.stuck.add(job.prompt_id)

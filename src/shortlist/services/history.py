@@ -106,9 +106,7 @@ def unit(tx: Tx, entry: Entry) -> list[Entry]:
     if entry.walk is None:
         return [entry]
     opening = get(tx, entry.person, entry.walk)
-    together = Log.undone_by.is_not_distinct_from(opening.undone_by)
-    later = _later(tx, [opening], together)
-    return [opening, *later]
+    return [opening, *_later(tx, [opening])]
 
 
 def mark(tx: Tx, rows: Sequence[int], *, undone_by: int | None) -> None:
@@ -196,7 +194,7 @@ def _first(entries: Sequence[Entry]) -> Entry | None:
     return entries[0] if entries else None
 
 
-def _later(tx: Tx, openings: Sequence[Entry], *where: ColumnElement[bool]) -> list[Entry]:
+def _later(tx: Tx, openings: Sequence[Entry]) -> list[Entry]:
     """The acts that went on with the walks of `openings`, oldest first.
 
     They are looked for after the first of them, so that the index of a person's log is enough.
@@ -212,7 +210,6 @@ def _later(tx: Tx, openings: Sequence[Entry], *where: ColumnElement[bool]) -> li
             Log.walk.in_(walks),
             Log.walk != Log.client_id,
             Log.kind.in_(ORDINARY),
-            *where,
         ).order_by(Log.id)
     )
     return _entries(rows)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import insert, select, update
 
+from shortlist.domain.job_states import Cause
 from shortlist.domain.model import (
     BIRTH_ELO,
     IN_FLIGHT,
@@ -30,18 +30,6 @@ from shortlist.store.schema import (
     PipelineRunStep,
     PipelineStep,
 )
-
-
-class FailureKind(StrEnum):
-    """Kinds of failure a person can tell apart; stored with the job."""
-
-    REFUSED = "refused"
-    RAISED = "raised"
-    OUT_OF_MEMORY = "out of memory"
-    INTERRUPTED = "stopped from outside"
-    LOST = "lost"
-    BAD_OUTPUT = "bad output"
-    TIMED_OUT = "timed out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +125,7 @@ def renew(tx: Tx, job_id: int, *, prompt_id: str, workflow: str, now: datetime) 
     return bool(changed)
 
 
-def fail(tx: Tx, job_id: int, *, kind: FailureKind, error: str, now: datetime) -> None:
+def fail(tx: Tx, job_id: int, *, kind: Cause, error: str, now: datetime) -> None:
     """Ends the job as failed and counts the failure against its parent or its run's base step.
 
     A refused workflow is no fault of the parent: instead its step is held for that run until a
@@ -148,7 +136,7 @@ def fail(tx: Tx, job_id: int, *, kind: FailureKind, error: str, now: datetime) -
     if job.status not in IN_FLIGHT:
         return
     _end(tx, job, status=JobStatus.FAILED, kind=kind, error=error, now=now)
-    if kind is FailureKind.REFUSED:
+    if kind is Cause.REFUSED:
         _hold(tx, job, reason=error)
     elif job.parent_id is None:
         tx.execute(
@@ -203,47 +191,6 @@ def ingest(tx: Tx, job_id: int, *, images: Sequence[NewImage], now: datetime) ->
     status = JobStatus.SUCCEEDED if job.status in IN_FLIGHT else job.status
     _tell(tx, job, status=status, now=now)
     return ids
-
-
-def retry_parent(tx: Tx, candidate_id: int, *, now: datetime) -> None:
-    """Lifts the parking of a parent whose jobs failed too often."""
-    run_id = tx.execute(
-        update(ImageCandidate)
-        .where(ImageCandidate.id == candidate_id)
-        .values(failures=0)
-        .returning(ImageCandidate.pipeline_run_id)
-    ).scalar()
-    if run_id is None:
-        raise NotFound(f"There is no image {candidate_id}.")
-    append(tx, EventKind.RUN_CHANGED, run_id=run_id, data={}, now=now)
-
-
-def release(tx: Tx, run_id: int, step_id: int, *, now: datetime) -> None:
-    """Lets a held step of a run go on, and forgives the failures that stopped its parents."""
-    tx.lock_tree()
-    order = tx.execute(
-        update(PipelineRunStep)
-        .where(
-            PipelineRunStep.pipeline_run_id == run_id,
-            PipelineRunStep.pipeline_step_id == step_id,
-        )
-        .values(held_reason=None)
-        .returning(PipelineRunStep.step_order)
-    ).scalar()
-    if order is None:
-        raise NotFound(f"Run {run_id} has no step {step_id}.")
-    tx.execute(
-        update(ImageCandidate)
-        .where(
-            ImageCandidate.pipeline_run_id == run_id,
-            ImageCandidate.step_order == order - 1,
-            ImageCandidate.failures > 0,
-        )
-        .values(failures=0)
-    )
-    if order == 1:
-        tx.execute(update(PipelineRun).where(PipelineRun.id == run_id).values(base_failures=0))
-    append(tx, EventKind.GATE_CHANGED, run_id=run_id, data={"step_id": step_id}, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +250,7 @@ def _end(
     job: _Row,
     *,
     status: JobStatus,
-    kind: FailureKind | None,
+    kind: Cause | None,
     error: str | None,
     now: datetime,
 ) -> None:

@@ -47,6 +47,8 @@ class ColumnView:
     in_flight: int
     state: GateState
     gate: GateKind
+    provisional: bool
+    assumed: str | None
     held_reason: str | None
     top_k: int | None
 
@@ -68,10 +70,7 @@ class RunView:
     status: RunStatus
     gated: bool
     base_failures: int
-    wait_minutes: int | None
-    night_from: str | None
-    night_until: str | None
-    time_zone: str
+    waiting: gates.Waiting
     created_at: datetime
     pipeline_id: int
     pipeline_name: str
@@ -102,6 +101,10 @@ def views(tx: Tx, *, only: int | None = None, status: RunStatus | None = None) -
     rows = tx.execute(
         select(
             *(getattr(PipelineRun, name) for name in _RUN_FIELDS),
+            PipelineRun.wait_minutes,
+            PipelineRun.night_from,
+            PipelineRun.night_until,
+            PipelineRun.time_zone,
             Pipeline.id.label("pipeline_id"),
             Pipeline.name.label("pipeline_name"),
             Pipeline.version.label("pipeline_version"),
@@ -110,7 +113,14 @@ def views(tx: Tx, *, only: int | None = None, status: RunStatus | None = None) -
         .where(PipelineRun.id.in_(list(columns)))
         .order_by(PipelineRun.priority.desc(), PipelineRun.id)
     )
-    return [RunView(**row._mapping, columns=columns[row.id]) for row in rows]
+    return [
+        RunView(
+            **{name: row._mapping[name] for name in (*_RUN_FIELDS, *_PIPELINE_FIELDS)},
+            waiting=gates.Waiting(row.wait_minutes, row.night_from, row.night_until, row.time_zone),
+            columns=columns[row.id],
+        )
+        for row in rows
+    ]
 
 
 _RUN_FIELDS: Final = (
@@ -127,12 +137,10 @@ _RUN_FIELDS: Final = (
     "status",
     "gated",
     "base_failures",
-    "wait_minutes",
-    "night_from",
-    "night_until",
-    "time_zone",
     "created_at",
 )
+
+_PIPELINE_FIELDS: Final = ("pipeline_id", "pipeline_name", "pipeline_version")
 
 
 def why(run: RunView) -> str:
@@ -188,6 +196,8 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
             PipelineRunStep.pipeline_step_id,
             PipelineRunStep.step_order,
             PipelineRunStep.approved,
+            PipelineRunStep.provisional,
+            PipelineRunStep.assumed,
             PipelineRunStep.held_reason,
             PipelineRunStep.top_k_count,
             PipelineStep.name,
@@ -227,6 +237,8 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
                 in_flight=in_flight,
                 state=state,
                 gate=row.gate,
+                provisional=row.provisional,
+                assumed=row.assumed,
                 held_reason=row.held_reason,
                 top_k=row.top_k_count,
             )

@@ -15,6 +15,7 @@ from shortlist.domain.model import (
     RunStatus,
 )
 from shortlist.errors import BadInput, Conflict, NotFound
+from shortlist.services import overview
 from shortlist.services.journal import EventKind, append
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
@@ -101,6 +102,24 @@ def create(tx: Tx, new: NewRun, *, now: datetime) -> int:
     )
     append(tx, EventKind.RUN_CHANGED, run_id=run_id, data={}, now=now)
     return run_id
+
+
+def copy(tx: Tx, run_id: int, *, name: str, now: datetime) -> int:
+    """Makes a run with the pipeline, prompt and numbers of another; returns its id."""
+    run = overview.view(tx, run_id)
+    new = NewRun(
+        pipeline_id=run.pipeline_id,
+        name=name,
+        prompt=run.prompt,
+        negative_prompt=run.negative_prompt,
+        parameters=run.parameters,
+        max_children=run.max_children,
+        target_leaves=run.target_leaves,
+        base_count=run.base_count,
+        priority=run.priority,
+        waiting=run.waiting,
+    )
+    return create(tx, new, now=now)
 
 
 def change(tx: Tx, run_id: int, wish: Change, *, now: datetime) -> None:
