@@ -42,7 +42,7 @@ def test_everything_on_the_map_exists() -> None:
 
 def test_every_file_is_on_the_map() -> None:
     """A folder drawn open names all that is in it; a closed one stands for its content."""
-    named = set(drawn())
+    named = {place for path in drawn() for place in (path, *path.parents)}
     open_folders = {path.parent for path in named}
     unnamed = set()
     for path in tracked():
