@@ -20,7 +20,8 @@ from shortlist.store.db import Database
 from shortlist.store.migrate import upgrade
 from shortlist.store.schema import ImageCandidate, Job
 
-LONGEST_LIFE_SECONDS = 1.2
+LIVES_SECONDS = (0.5, 5.0)
+"""Half of the lives end while the hub is still finding its jobs again, half in full work."""
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_a_hub_killed_anywhere_loses_nothing_and_does_nothing_twice(
         for _ in range(kills):
             program = hub(data)
             voter.turn_to(program.url)
-            time.sleep(dice.uniform(0, LONGEST_LIFE_SECONDS))
+            time.sleep(dice.uniform(0, dice.choice(LIVES_SECONDS)))
             program.kill()
         with ending(hub(data)) as program:
             voter.turn_to(program.url)
@@ -90,3 +91,29 @@ def test_a_hub_killed_anywhere_loses_nothing_and_does_nothing_twice(
     assert images == different == saved(comfyui)
     assert ended == {"succeeded"}
     assert voter.acknowledged
+
+
+@pytest.mark.timeout(600)
+def test_a_server_killed_anywhere_costs_renders_and_nothing_else(
+    data: Path, database: Database, tmp_path: Path
+) -> None:
+    dice = random.Random(1)
+    comfyui = tmp_path / "comfyui"
+    server = simulator(comfyui)
+    add_backend(database, server.url)
+    with ending(hub(data)) as program, Voter() as voter:
+        voter.turn_to(program.url)
+        for _ in range(8):
+            time.sleep(dice.uniform(0.2, 4.0))
+            server.kill()
+            server = simulator(comfyui, port=server.port)
+        settle(database, program.url)
+        voter.turn_to(None)
+    server.stop()
+    invariants.check(database, Blobs.open(str(data / "images")), acknowledged=voter.acknowledged)
+    with database.snapshot() as tx:
+        images = tx.execute(select(func.count(ImageCandidate.id))).scalar_one()
+        different = tx.execute(select(func.count(ImageCandidate.content_hash.distinct()))).scalar()
+        ended = set(tx.execute(select(Job.status)).scalars())
+    assert 0 < images == different <= saved(comfyui)
+    assert ended == {"succeeded"}
