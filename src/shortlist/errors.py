@@ -1,15 +1,15 @@
 """The errors a person may see, one class a kind; every room above the wires raises these.
 
-    Problem                 what is wrong and what to do, with an HTTP status and an exit code
-    ├─ BadInput       422   a value that can't be used
-    ├─ NotFound       404   no such thing
-    ├─ Conflict       409   right in itself, but not in the present state
-    ├─ Unauthorised   401   no or a wrong token
-    ├─ Forbidden      403   a request that this hub does not take from there
-    ├─ TooLarge       413   a body over the limit
-    ├─ Unavailable    503   the database or the disk can't take it now; try again
-    ├─ BackendFault   502   a ComfyUI server did not do its part
-    └─ ConfigFault    500   the program can't start this way (command line only)
+Problem                 what is wrong and what to do, with an HTTP status and an exit code
+├─ BadInput       422   a value that can't be used
+├─ NotFound       404   no such thing
+├─ Conflict       409   right in itself, but not in the present state
+├─ Unauthorised   401   no or a wrong token
+├─ Forbidden      403   a request that this hub does not take from there
+├─ TooLarge       413   a body over the limit
+├─ Unavailable    503   the database or the disk can't take it now; try again
+├─ BackendFault   502   a ComfyUI server did not do its part
+└─ ConfigFault    500   the program can't start this way (command line only)
 """
 
 from __future__ import annotations
