@@ -127,7 +127,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             print("The page is built" if build_page(root) else "The page is up to date")
     except PageFault as fault:
-        print(f"Can't build the page: {fault}", file=sys.stderr)
+        print(f"Stopped: {fault}", file=sys.stderr)
         return 1
     return 0
 
