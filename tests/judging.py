@@ -188,3 +188,14 @@ class Studio:
                 .outerjoin(PipelineStep, PipelineStep.id == Kill.blamed_step_id)
                 .where(Kill.candidate_id == id, Kill.void.is_(False))
             ).scalar_one()
+
+    def blames(self) -> dict[int, int | None]:
+        """The order of the step that each standing kill blames, by the killed image."""
+        with self.database.snapshot() as tx:
+            rows = tx.execute(
+                select(Kill.candidate_id, PipelineStep.order)
+                .select_from(Kill)
+                .outerjoin(PipelineStep, PipelineStep.id == Kill.blamed_step_id)
+                .where(Kill.void.is_(False))
+            )
+            return dict(rows.all())
