@@ -28,6 +28,7 @@ from fastapi import FastAPI
 from shortlist import logs
 from shortlist.api.app import create_app
 from shortlist.api.deps import Options, Rooms
+from shortlist.dispatcher.catalogues import Catalogues
 from shortlist.dispatcher.dispatcher import Dispatcher
 from shortlist.errors import ConfigFault, Conflict, Problem
 from shortlist.images.blobs import Blobs
@@ -99,6 +100,7 @@ async def running(settings: Settings, *, servers: Sequence[Server] = ()) -> Asyn
                     renderer=renderer,
                     options=_options(settings, own=_own(listener)),
                     progress=dispatcher.progress,
+                    catalogues=Catalogues(database),
                 )
                 hub = Hub(url, app.state.rooms, dispatcher)
                 async with _at_work(hub, app, listener=listener):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +25,16 @@ from shortlist.store.schema import Job
 class Started:
     """A hub at work in a thread of its own; `client` talks to it as a script would."""
 
-    def __init__(self, running: hub.Hub, client: httpx2.Client) -> None:
+    def __init__(
+        self,
+        running: hub.Hub,
+        client: httpx2.Client,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        stop: Callable[[], None],
+    ) -> None:
+        self.loop = loop
+        self.stop = stop
         self.url = running.url
         self.rooms = running.rooms
         self.client = client
@@ -76,11 +85,16 @@ def started(settings: Settings) -> Iterator[Started]:
     thread.start()
     assert up.wait(60)
     assert found, "the hub did not start"
+
+    def end() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
+
     try:
         with httpx2.Client(base_url=found[0].url, timeout=30) as client:
-            yield Started(found[0], client)
+            yield Started(found[0], client, loop=loop, stop=end)
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        end()
         thread.join(30)
 
 

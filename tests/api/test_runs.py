@@ -77,12 +77,12 @@ NO_OUTPUT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
         ("{", "Step 2, Fix"),
         ("[]", "Step 2, Fix"),
         ({}, "Step 2, Fix"),
-        ({"1": 5}, "#1"),
-        ({"1": {"inputs": {}}}, "#1"),
+        ({"1": 5, "2": {"class_type": "X", "inputs": {}}}, "#1"),
+        ({"1": {"inputs": {}}, "2": {"class_type": "X", "inputs": {}}}, "#1"),
         ({"1": {"class_type": "X", "inputs": {"a": ["1", 0]}}}, "loop"),
         (NO_OUTPUT, "Step 2, Fix"),
-        ({"nodes": [], "links": []}, "Step 2, Fix"),
-        ('{"a": NaN}', "NaN"),
+        ({"nodes": [], "links": []}, "editor's own format"),
+        ({"a": {"b": 1}}, "no ComfyUI workflow"),
     ],
 )
 def test_a_workflow_that_can_not_be_used_is_told_with_its_step(
@@ -112,7 +112,7 @@ def test_a_pipeline_without_name_or_steps_is_refused(change: Json, client: httpx
 def test_inspecting_a_workflow_says_where_everything_is(client: httpx2.Client) -> None:
     body = {"workflow": a_graph("Face Fix")}
     found = client.post("/api/workflows/inspect", json=body).json()
-    assert found["format"] == "api"
+    assert found["format"] == "API format"
     roles = {binding["role"]: binding for binding in found["bindings"]}
     assert {"image", "seed", "positive", "output"} <= set(roles)
     assert roles["image"]["node_id"] == "1"

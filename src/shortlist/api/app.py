@@ -25,7 +25,7 @@ from shortlist.api import (
     status,
     triage,
 )
-from shortlist.api.deps import Options, ProgressFeed, Rooms
+from shortlist.api.deps import CatalogueSource, Options, ProgressFeed, Rooms
 from shortlist.api.door import Door
 from shortlist.images.blobs import Blobs
 from shortlist.images.renderer import RendererPool
@@ -64,11 +64,12 @@ def create_app(
     *,
     renderer: RendererPool,
     options: Options,
-    progress: ProgressFeed | None = None,
+    progress: ProgressFeed,
+    catalogues: CatalogueSource,
 ) -> FastAPI:
     """The hub's interface over these rooms; `app.state.rooms` holds them, and the open streams."""
     app = bare_app()
-    app.state.rooms = Rooms(database, blobs, renderer, options, progress)
+    app.state.rooms = Rooms(database, blobs, renderer, options, progress, catalogues)
     app.add_middleware(Door, options=options)
     _add_page(app, options)
     return app

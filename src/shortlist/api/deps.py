@@ -14,6 +14,7 @@ from fastapi import Depends, Query
 from fastapi import Path as InPath
 from starlette.requests import Request
 
+from shortlist.comfy.workflow import Catalogue
 from shortlist.errors import Unavailable
 from shortlist.images.blobs import Blobs
 from shortlist.images.renderer import RendererPool
@@ -69,6 +70,13 @@ class ProgressFeed(Protocol):
     def subscribe(self) -> AbstractContextManager[Ticks]: ...
 
 
+class CatalogueSource(Protocol):
+    """Whoever can ask a server for its node types."""
+
+    async def get(self) -> Catalogue | None:
+        """Null while no server answers."""
+
+
 class Streams:
     """The open event streams of one application: how many there are, and that they must end.
 
@@ -109,7 +117,8 @@ class Rooms:
     blobs: Blobs
     renderer: RendererPool
     options: Options
-    progress: ProgressFeed | None = None
+    progress: ProgressFeed
+    catalogues: CatalogueSource
     streams: Streams = field(default_factory=Streams)
 
 

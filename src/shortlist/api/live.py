@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, contextmanager, nullcontext
+from contextlib import aclosing, contextmanager
 from typing import Annotated, Final
 
 from anyio import to_thread
@@ -53,10 +53,9 @@ async def follow_events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Everything that changes, from `after` or the browser's last event on, or from now."""
-    yield ServerSentEvent(comment="Shortlist", retry=RETRY_MS)
     reached = await to_thread.run_sync(_start, rooms, _number(last_event_id, otherwise=after))
-    feed_of_ticks = rooms.progress.subscribe() if rooms.progress else nullcontext(None)
-    with _rung(rooms, bell), feed_of_ticks as ticks:
+    yield ServerSentEvent(comment="Shortlist", retry=RETRY_MS)
+    with _rung(rooms, bell), rooms.progress.subscribe() as ticks:
         while not rooms.streams.closing:
             bell.clear()
             news = await to_thread.run_sync(_read, rooms, reached)
@@ -106,20 +105,19 @@ def _rung(rooms: Rooms, bell: asyncio.Event) -> Iterator[None]:
         end()
 
 
-async def _ticking(bell: asyncio.Event, ticks: Ticks | None) -> AsyncGenerator[ServerSentEvent]:
+async def _ticking(bell: asyncio.Event, ticks: Ticks) -> AsyncGenerator[ServerSentEvent]:
     """The progress of jobs until the bell rings, or until it is time to look without."""
     rung = asyncio.create_task(_within(bell, LOOK_SECONDS))
-    waiting: set[asyncio.Task[None] | asyncio.Task[Tick]] = {rung}
+    tick = asyncio.create_task(ticks.get())
     try:
         while not rung.done():
-            tick = None if ticks is None else asyncio.create_task(ticks.get())
-            waiting = {rung} if tick is None else {rung, tick}
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if tick is not None and tick.done():
+            await asyncio.wait((rung, tick), return_when=asyncio.FIRST_COMPLETED)
+            if tick.done():
                 yield _progress(tick.result())
+                tick = asyncio.create_task(ticks.get())
     finally:
-        for task in waiting:
-            task.cancel()
+        rung.cancel()
+        tick.cancel()
 
 
 async def _within(bell: asyncio.Event, seconds: float) -> None:

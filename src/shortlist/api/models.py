@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shortlist.comfy.workflow import Role, Sure
+from shortlist.comfy.workflow import Form, Role, Sure
 from shortlist.domain.model import (
     BackendKind,
     CandidateStatus,
@@ -34,11 +34,6 @@ Region = Annotated[
 class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
-
-
-class WorkflowFormat(StrEnum):
-    API = "api"
-    EDITOR = "editor"
 
 
 class Shape(BaseModel):
@@ -353,9 +348,10 @@ class Finding(Shape):
 
 
 class Inspection(Shape):
-    """What a workflow file holds; `graph` is it in API format."""
+    """What a workflow file holds; `graph` is it in API format, `notes` what was left out."""
 
-    format: WorkflowFormat
+    format: Form
     graph: dict[str, object]
+    notes: list[str]
     bindings: list[FoundBinding]
     problems: list[Finding]

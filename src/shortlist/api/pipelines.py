@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
-from fastapi import APIRouter, HTTPException
+from anyio import to_thread
+from fastapi import APIRouter
 
 from shortlist.api.deps import IdInPath, InRooms, Now
-from shortlist.api.edge import WorkflowRoute, parse
+from shortlist.api.edge import WorkflowRoute
 from shortlist.api.models import (
     BindingChoice,
     Finding,
@@ -17,15 +19,24 @@ from shortlist.api.models import (
     PipelineDetail,
     Severity,
     StepDetail,
-    WorkflowFormat,
 )
 from shortlist.api.requests import NewPipeline, NewStep, WorkflowToInspect
 from shortlist.comfy import workflow as comfy
-from shortlist.comfy.workflow import Bindings, Graph, Role, Sure, WorkflowFault
+from shortlist.comfy.workflow import (
+    Bindings,
+    Catalogue,
+    Choice,
+    Found,
+    Graph,
+    Imported,
+    IssueKind,
+    Role,
+    WorkflowFault,
+)
 from shortlist.errors import BadInput
 from shortlist.services import pipelines
 from shortlist.services.pipelines import PipelineView
-from shortlist.store.db import Tx
+from shortlist.store.db import Database, Tx
 
 router = APIRouter(tags=["pipelines"], route_class=WorkflowRoute)
 
@@ -45,28 +56,16 @@ def get_pipeline(pipeline_id: IdInPath, rooms: InRooms) -> PipelineDetail:
 
 
 @router.post("/pipelines", status_code=201, operation_id="create_pipeline")
-def create_pipeline(body: NewPipeline, rooms: InRooms, now: Now) -> PipelineDetail:
+async def create_pipeline(body: NewPipeline, rooms: InRooms, now: Now) -> PipelineDetail:
     """Makes a pipeline, or the next version of the one of that name."""
-    steps = [_new_step(step, order=order) for order, step in enumerate(body.steps, start=1)]
-
-    def create(tx: Tx) -> PipelineDetail:
-        description = body.description
-        made = pipelines.create(tx, body.name, description=description, steps=steps, now=now)
-        return _detail(pipelines.view(tx, made))
-
-    return rooms.database.run(create)
+    catalogue = await rooms.catalogues.get()
+    return await to_thread.run_sync(_create, rooms.database, body, catalogue, now)
 
 
 @router.post("/workflows/inspect", operation_id="inspect_workflow")
-def inspect_workflow(body: WorkflowToInspect) -> Inspection:
+async def inspect_workflow(body: WorkflowToInspect, rooms: InRooms) -> Inspection:
     """What the hub finds in a workflow: where image, seed, prompts and output are."""
-    graph = _graph(body.workflow)
-    return Inspection(
-        format=WorkflowFormat.API,
-        graph={**comfy.as_json(graph)},
-        bindings=_found(graph),
-        problems=_problems(graph),
-    )
+    return await to_thread.run_sync(_inspect, body, await rooms.catalogues.get())
 
 
 _NEEDED = {
@@ -78,31 +77,59 @@ _NEEDED = {
 """The parts whose absence a person should know of; a first step needs no image."""
 
 
-def _graph(given: dict[str, object] | str, *, where: str = "") -> Graph:
-    """The workflow as a graph; raises `BadInput` that says what is wrong with the file."""
+def _create(
+    database: Database, body: NewPipeline, catalogue: Catalogue | None, now: datetime
+) -> PipelineDetail:
+    steps = [
+        _new_step(step, order=order, catalogue=catalogue)
+        for order, step in enumerate(body.steps, start=1)
+    ]
+
+    def create(tx: Tx) -> PipelineDetail:
+        description = body.description
+        made = pipelines.create(tx, body.name, description=description, steps=steps, now=now)
+        return _detail(pipelines.view(tx, made))
+
+    return database.run(create)
+
+
+def _inspect(body: WorkflowToInspect, catalogue: Catalogue | None) -> Inspection:
+    read = _imported(body.workflow, catalogue, where="")
+    found = comfy.find_bindings(read.graph, catalogue)
+    return Inspection(
+        format=read.form,
+        graph={**comfy.as_json(read.graph)},
+        notes=list(read.notes),
+        bindings=_bindings(read.graph, found),
+        problems=[*_missing(found), *_issues(read.graph, found, catalogue)],
+    )
+
+
+def _imported(
+    given: dict[str, object] | str, catalogue: Catalogue | None, *, where: str
+) -> Imported:
+    """The workflow, read; raises `BadInput` that says what is wrong with the file."""
+    text = given if isinstance(given, str) else json.dumps(given)
     try:
-        value = _parsed(given) if isinstance(given, str) else given
-        return comfy.as_graph(value)  # type: ignore[arg-type]  # what JSON gives, checked there
+        return comfy.parse(text, catalogue)
     except WorkflowFault as fault:
         raise BadInput(f"{where}{fault.sentence}", field="workflow") from fault
 
 
-def _parsed(text: str) -> object:
-    try:
-        return parse(text.encode())
-    except HTTPException as error:
-        raise WorkflowFault(f"The workflow file can't be read: {error.detail}") from error
-
-
-def _new_step(step: NewStep, *, order: int) -> pipelines.NewStep:
+def _new_step(step: NewStep, *, order: int, catalogue: Catalogue | None) -> pipelines.NewStep:
     where = f"Step {order}, {step.name.strip() or 'without a name'}: "
+    graph = _imported(step.workflow, catalogue, where=where).graph
     try:
-        bindings = None if step.bindings is None else Bindings.from_json(step.bindings)  # type: ignore[arg-type]
+        bindings = (
+            comfy.find_bindings(graph, catalogue).bindings()
+            if step.bindings is None
+            else Bindings.from_json(step.bindings)  # type: ignore[arg-type]  # checked there
+        )
     except WorkflowFault as fault:
         raise BadInput(f"{where}{fault.sentence}", field="bindings", step=order) from fault
     return pipelines.NewStep(
         name=step.name,
-        graph=_graph(step.workflow, where=where),
+        graph=graph,
         bindings=bindings,
         max_children=step.max_children,
         gate=step.gate,
@@ -110,7 +137,7 @@ def _new_step(step: NewStep, *, order: int) -> pipelines.NewStep:
     )
 
 
-def _found(graph: Graph) -> list[FoundBinding]:
+def _bindings(graph: Graph, found: Found) -> list[FoundBinding]:
     return [
         FoundBinding(
             role=finding.role,
@@ -119,39 +146,45 @@ def _found(graph: Graph) -> list[FoundBinding]:
             input=target.input,
             reason=finding.why,
             sure=finding.sure,
-            alternatives=[
-                BindingChoice(
-                    node_id=choice.target.node,
-                    node_title=choice.title,
-                    input=choice.target.input,
-                    reason=choice.why,
-                )
-                for choice in finding.choices
-            ],
+            alternatives=[_choice(choice) for choice in finding.choices],
         )
-        for finding in comfy.find_bindings(graph, None).findings
+        for finding in found.findings
         for target in finding.targets
     ]
 
 
-def _problems(graph: Graph) -> list[Finding]:
-    findings = comfy.find_bindings(graph, None).findings
-    missing = [
-        Finding(severity=_NEEDED[f.role], node_id=None, node_title=None, detail=f.why)
-        for f in findings
-        if not f.targets and f.role in _NEEDED
+def _choice(choice: Choice) -> BindingChoice:
+    return BindingChoice(
+        node_id=choice.target.node,
+        node_title=choice.title,
+        input=choice.target.input,
+        reason=choice.why,
+    )
+
+
+def _missing(found: Found) -> list[Finding]:
+    return [
+        Finding(severity=_NEEDED[finding.role], node_id=None, node_title=None, detail=finding.why)
+        for finding in found.findings
+        if not finding.targets and finding.role in _NEEDED
     ]
-    unsure = [
+
+
+def _issues(graph: Graph, found: Found, catalogue: Catalogue | None) -> list[Finding]:
+    """What would go wrong with it, on the server at hand where there is one."""
+    if not found.of(Role.OUTPUT).targets:
+        return []
+    issues = comfy.check(graph, found.bindings(), catalogue, takes_parent=False)
+    return [
         Finding(
-            severity=Severity.WARNING,
-            node_id=f.targets[0].node,
-            node_title=comfy.name_of(graph, f.targets[0].node),
-            detail=f.why,
+            severity=Severity.ERROR if issue.blocks else Severity.WARNING,
+            node_id=issue.node or None,
+            node_title=comfy.name_of(graph, issue.node) if issue.node else None,
+            detail=issue.sentence,
         )
-        for f in findings
-        if f.targets and f.sure is Sure.ASK
+        for issue in issues
+        if issue.kind is not IssueKind.NO_SEED  # told already as a part that is missing
     ]
-    return missing + unsure
 
 
 def _detail(view: PipelineView) -> PipelineDetail:
