@@ -1,6 +1,6 @@
 // All words of the page, so that they can be read, and one day translated, in one place.
 import type { CommandId, Scope } from "./acts";
-import type { ActKind } from "./api/types";
+import type { Act } from "./api/types";
 import type { LiveState } from "./lib/live.svelte";
 
 const count = (number: number, one: string, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
@@ -73,7 +73,7 @@ const scopes: Record<Scope, string> = {
   everywhere: "Everywhere",
 };
 
-const history: Record<ActKind, string> & { refused: (why: string) => string } = {
+const history: Record<Act["kind"], string> & { refused: (why: string) => string } = {
   vote: "Voted",
   tie: "Same",
   skip: "Skipped",
@@ -190,6 +190,8 @@ export const words = {
     why: "Why?",
     parent: "it came from this",
     killed: "killed",
+    killedName: "Killed",
+    besideName: "Beside it",
     sibling: "sibling: same parent",
     best: "best of this step",
     nobody: "No sibling is alive",

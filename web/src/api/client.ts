@@ -1,7 +1,7 @@
 // The one way to the hub: typed calls, its problems as one error, its version on every answer.
 import createClient from "openapi-fetch";
 import type { paths } from "./schema";
-import type { Act, NewRun, Problem, RunChange } from "./types";
+import type { Act, ForecastToMake, GateAct, NewRun, Problem, RunChange } from "./types";
 
 /** The hub answered and said no, and why. */
 export class Refused extends Error {
@@ -59,13 +59,18 @@ export const api = {
   status: () => ask(client.GET("/api/status")),
   signIn: (token: string) => ask(client.POST("/api/session", { body: { token } })),
   deck: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/deck", { params: { query } })),
-  send: (acts: Act[]) => ask(client.POST("/api/acts", { body: { acts } })),
+  send: (acts: (Act | GateAct)[]) => ask(client.POST("/api/acts", { body: { acts } })),
   acts: (limit: number) => ask(client.GET("/api/acts", { params: { query: { limit } } })),
   walk: (act_id: string) => ask(client.GET("/api/walks/{act_id}", at({ act_id }))),
   pipelines: () => ask(client.GET("/api/pipelines")),
   run: (run_id: number) => ask(client.GET("/api/runs/{run_id}", at({ run_id }))),
   createRun: (body: NewRun) => ask(client.POST("/api/runs", { body })),
   changeRun: (run_id: number, body: RunChange) => ask(client.PATCH("/api/runs/{run_id}", { ...at({ run_id }), body })),
+  copyRun: (run_id: number, name: string) => ask(client.POST("/api/runs/{run_id}/copy", { ...at({ run_id }), body: { name } })),
+  startRun: (run_id: number) => ask(client.POST("/api/runs/{run_id}/start", at({ run_id }))),
+  gate: (run_id: number, step_id: number) => ask(client.GET("/api/runs/{run_id}/steps/{step_id}/gate", at({ run_id, step_id }))),
+  forecast: (run_id: number) => ask(client.GET("/api/runs/{run_id}/forecast", at({ run_id }))),
+  foresee: (pipeline_id: number, body: ForecastToMake) => ask(client.POST("/api/pipelines/{pipeline_id}/forecast", { ...at({ pipeline_id }), body })),
   release: (run_id: number, step_id: number) => ask(client.POST("/api/runs/{run_id}/steps/{step_id}/release", at({ run_id, step_id }))),
   candidates: (run_id: number) => ask(client.GET("/api/runs/{run_id}/candidates", at({ run_id }))),
   candidate: (candidate_id: number) => ask(client.GET("/api/candidates/{candidate_id}", at({ candidate_id }))),

@@ -12,6 +12,8 @@ export type Act =
   | Schemas["WalkAct"]
   | Schemas["UndoAct"]
   | Schemas["RedoAct"];
+/** What is decided at a gate: it needs the hub's answer, so it does not wait in the outbox. */
+export type GateAct = Schemas["ApproveAct"] | Schemas["ReopenAct"] | Schemas["ConfirmAct"] | Schemas["PinAct"];
 export type ActKind = Schemas["ActKind"];
 export type ActResult = Schemas["ActResult"];
 export type Backend = Schemas["Backend"];
@@ -20,12 +22,15 @@ export type CandidateTable = Schemas["CandidateTable"];
 export type Card = Schemas["Card"];
 export type Column = Schemas["Column"];
 export type DeckAnswer = Schemas["Deck"];
+export type ForecastToMake = Schemas["ForecastToMake"];
+export type Gate = Schemas["Gate"];
 export type JobSummary = Schemas["JobSummary"];
 export type NewRun = Schemas["NewRun"];
 export type Pair = Schemas["Pair"];
 export type PastAct = Schemas["PastAct"];
 export type Pipeline = Schemas["Pipeline"];
 export type Placed = Schemas["Placed"];
+export type PlannedStep = Schemas["PlannedStep"];
 export type Problem = Schemas["Problem"];
 export type Region = number[];
 export type Run = Schemas["Run"];
@@ -35,5 +40,6 @@ export type Shown = Schemas["Shown"];
 export type Status = Schemas["Status"];
 export type Step = Schemas["Step"];
 export type StreamEvent = Schemas["StreamEvent"];
+export type WaitingTime = Schemas["WaitingTime"];
 export type Walk = Schemas["Walk"];
 export type WalkAnswer = Schemas["WalkAnswer"];

@@ -162,7 +162,8 @@ export class Deck {
       this.current.shownAt = null;
       this.#stamp();
     }
-    this.#look();
+    // Loads that are for later must not compete with what is being uncovered.
+    this.feed.afterPaint(() => this.#look());
   }
 
   #stamp(): void {

@@ -66,6 +66,12 @@ export class Hub {
     return this.status?.runs.find((run) => run.id === id) ?? null;
   }
 
+  /** The run to show where none is named: the first that is at work. */
+  get likelyRun(): RunSummary | null {
+    const runs = this.status?.runs ?? [];
+    return runs.find((run) => run.status === "active") ?? runs[0] ?? null;
+  }
+
   #heard(version: string): void {
     if (this.#version !== null && version !== this.#version) this.outdated = true;
     this.#version ??= version;

@@ -11,6 +11,8 @@ export interface Entry {
   id: string;
   kind: ActKind;
   label: string;
+  /** What was done, in a word or two. */
+  word: string;
   left: Shown | null;
   right: Shown | null;
   chosen: "left" | "right" | "both" | "none";
@@ -74,10 +76,15 @@ export class Judge {
       const pair = on.pair ?? null;
       const shown = { left: pair?.left ?? null, right: pair?.right ?? null, chosen: on.chosen ?? "none" };
       this.#redoable = [];
-      this.#put({ id: whole.id, kind: act.kind, label, ...shown, pair, killed: killedBy(whole), state: "waiting", note: "" });
+      this.#put({ id: whole.id, kind: act.kind, label, word: label, ...shown, pair, killed: killedBy(whole), state: "waiting", note: "" });
     }
     void this.outbox.add(whole, label);
     return whole.id;
+  }
+
+  /** Tells of an act, with its undo. */
+  tell(text: string, act: string): void {
+    toasts.show(text, () => this.undoAct(act), act);
   }
 
   undo(): void {
@@ -88,6 +95,7 @@ export class Judge {
   undoAct(id: string | undefined): void {
     const entry = this.entries.find((each) => each.id === id);
     if (entry) {
+      toasts.drop(entry.id);
       this.#change(entry.id, { state: "undone" });
       this.#redoable.push(entry.id);
       for (const listener of this.#turned) listener(entry, true);
@@ -173,5 +181,6 @@ function fromLog(act: PastAct, here: Entry | undefined): Entry {
   const pair = here?.pair ?? (left && right ? { key: pairKey(left.id, right.id), run_id: 0, step_id: 0, step_name: "", step_order: 0, left, right } : null);
   const killed = act.kind.startsWith("kill") ? [left, right].filter((_, side) => act.chosen === "both" || act.chosen === (side === 0 ? "left" : "right")) : [];
   const ids = killed.flatMap((shown) => (shown ? [shown.id] : []));
-  return { id: act.id, kind: act.kind, label: act.label, left, right, chosen: act.chosen, pair, killed: here?.killed ?? ids, state, note: "" };
+  const word = act.kind in words.history ? words.history[act.kind as Act["kind"]] : act.label;
+  return { id: act.id, kind: act.kind, label: act.label, word, left, right, chosen: act.chosen, pair, killed: here?.killed ?? ids, state, note: "" };
 }

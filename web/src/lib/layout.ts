@@ -68,6 +68,20 @@ export function gutter(stage: Size, a: Size, b: Size): number {
   return Math.min(first.width - fit(a, first).width, second.width - fit(b, second).width);
 }
 
+/** Boxes for a row of pictures of one shape, each as wide as its share, as large as the stage lets. */
+export function row(stage: Size, picture: Size, shares: readonly number[]): Box[] {
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  const room = stage.width - GAP * (shares.length - 1);
+  const width = Math.min((stage.height * picture.width) / picture.height, room / total);
+  const height = (width * picture.height) / picture.width;
+  let x = (room - width * total) / 2;
+  return shares.map((share) => {
+    const box = { x, y: (stage.height - height) / 2, width: width * share, height };
+    x += box.width + GAP;
+    return box;
+  });
+}
+
 /** The picture's box inside its pane, the pane's corner being 0, 0. */
 export function place(picture: Size, pane: Size, hug: Hug, sight: Sight): Box {
   const fitted = fit(picture, pane);

@@ -24,6 +24,8 @@ export interface Post {
   stuck: () => void;
   /** Milliseconds; the clock and the timer are handed in so that tests own them. */
   now: () => number;
+  /** Once the effect of the act is on the screen. */
+  soon: (run: () => void) => void;
   later: (run: () => void, milliseconds: number) => () => void;
 }
 
@@ -62,7 +64,7 @@ export class Outbox {
     this.waiting = [...this.waiting, item];
     // A browser that refuses storage still votes; what it loses on closing it can't help.
     await set(item.key, item, this.#store).catch(() => undefined);
-    this.flush();
+    this.post.soon(() => this.flush());
   }
 
   /** Sends now what waits, unless a request is under way. */

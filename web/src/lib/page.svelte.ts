@@ -2,7 +2,9 @@
 
 /** Calls back when what has just been changed is on the screen: after the second frame from now. */
 export function afterPaint(run: () => void): void {
-  requestAnimationFrame(() => requestAnimationFrame(() => run()));
+  // A hidden tab paints nothing and would wait for ever.
+  if (document.hidden) setTimeout(run);
+  else requestAnimationFrame(() => requestAnimationFrame(() => run()));
 }
 
 export function every(milliseconds: number, run: () => void): () => void {

@@ -5,6 +5,8 @@ export interface Toast {
   serial: number;
   text: string;
   undo: (() => void) | null;
+  /** The act that it tells of; it goes when the act is undone. */
+  act: string | null;
 }
 
 /** How long a message stays, in milliseconds. */
@@ -19,9 +21,9 @@ export class Toasts {
   #serial = 0;
   #timers = new Map<number, ReturnType<typeof setTimeout>>();
 
-  show(text: string, undo: (() => void) | null = null): number {
+  show(text: string, undo: (() => void) | null = null, act: string | null = null): number {
     this.#serial += 1;
-    const toast = { serial: this.#serial, text, undo };
+    const toast = { serial: this.#serial, text, undo, act };
     this.list = [...this.list.slice(1 - MOST), toast];
     this.say(text);
     this.go(toast.serial);
@@ -31,6 +33,10 @@ export class Toasts {
   close(serial: number): void {
     this.hold(serial);
     this.list = this.list.filter((toast) => toast.serial !== serial);
+  }
+
+  drop(act: string): void {
+    for (const toast of this.list) if (toast.act === act) this.close(toast.serial);
   }
 
   hold(serial: number): void {

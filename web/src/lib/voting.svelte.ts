@@ -74,6 +74,11 @@ export class Voting {
     return !this.flips || this.#seen.includes(serial);
   }
 
+  /** Another pair is on the stage: its first picture is seen first. */
+  turnBack(): void {
+    this.front = "left";
+  }
+
   flip(): void {
     this.front = this.front === "left" ? "right" : "left";
     const serial = this.deck.current?.serial;
@@ -157,9 +162,10 @@ export class Voting {
 
   /** Goes back to voting; the kill stands and the walk can be had later. */
   leaveWalk(): void {
-    if (!this.walk) return;
+    const { walk } = this;
+    if (!walk) return;
     this.walk = null;
-    toasts.show(words.walk.left, () => this.judge.undo());
+    this.judge.tell(words.walk.left, walk.id);
   }
 
   async reopenWalk(): Promise<void> {
@@ -204,7 +210,6 @@ export class Voting {
 
   #advance(what: string): void {
     this.deck.advance();
-    this.front = "left";
     this.count += 1;
     this.#flash(what);
   }
@@ -227,7 +232,7 @@ export class Voting {
     const { walk } = this;
     if (act.kind === "undo" && result.undone?.pair && !act.target) this.deck.restore(result.undone.pair);
     if (!walk || (act.kind === "walk" ? act.walk : act.id) !== walk.id) {
-      if (result.rejected) toasts.show(result.label, () => this.judge.undoAct(act.id));
+      if (result.rejected) this.judge.tell(result.label, act.id);
       return;
     }
     if (act.kind === "walk") walk.answered(result);
@@ -240,7 +245,7 @@ export class Voting {
     await this.sift();
     if (this.walk !== walk) return;
     this.walk = null;
-    toasts.show(result.label, () => this.judge.undoAct(walk.id));
+    this.judge.tell(result.label, walk.id);
   }
 
   #turned(entry: Entry, undone: boolean): void {

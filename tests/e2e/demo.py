@@ -1,0 +1,96 @@
+"""A running hub as tests see it, and the hands of a person on its page."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+COMES_WITHIN = 60.0
+"""Seconds until a condition of a test has to hold."""
+BOUNCE_MS = 150
+"""The page takes a key sooner after the paint for a bouncing one."""
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A running hub, seen over its own interface."""
+
+    url: str
+
+    def get(self, path: str) -> Json:
+        """The answer of `/api<path>`."""
+        with urllib.request.urlopen(f"{self.url}/api{path}", timeout=30) as answer:  # noqa: S310
+            return cast("Json", json.load(answer))
+
+    def post(self, path: str, body: Json, *, method: str = "POST") -> Json:
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.url}/api{path}",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Origin": self.url},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return cast("Json", json.load(answer))
+
+    def candidates(self) -> dict[int, Json]:
+        """All images of the demo's run by id, each with its fields."""
+        columns = cast("dict[str, list[object]]", self.get("/runs/1/candidates")["columns"])
+        names = list(columns)
+        rows = (dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True))
+        return {cast("int", row["id"]): row for row in rows}
+
+    def finished(self) -> int:
+        """Live images of the last step."""
+        return cast("int", self.get("/runs/1")["finished"])
+
+    def acts(self) -> list[Json]:
+        """This person's acts, newest first."""
+        return cast("list[Json]", self.get("/acts?limit=100"))
+
+    def until(self, holds: Callable[[], object], what: str) -> None:
+        """Waits until `holds` gives something true."""
+        deadline = time.monotonic() + COMES_WITHIN
+        while not holds():
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {COMES_WITHIN:.0f} s: {what}")
+            time.sleep(0.1)
+
+
+def on_stage(page: Page) -> tuple[str, str]:
+    """The content hashes of the pictures being judged, left then right, once a key counts."""
+    page.wait_for_function(
+        """bounce => {
+          const shown = document.querySelector('[data-place="current"]')?.dataset.shown;
+          return shown && performance.now() - Number(shown) > bounce;
+        }""",
+        arg=BOUNCE_MS,
+        polling=20,
+    )
+    return pictures(page)
+
+
+def pictures(page: Page) -> tuple[str, str]:
+    """The content hashes of the pair on the stage, left then right."""
+    urls = page.eval_on_selector_all(
+        '[data-place="current"] img.tier', "images => images.map(image => image.src)"
+    )
+    left, right = (cast("str", url).split("/images/")[1].split("/")[0] for url in urls)
+    return left, right
+
+
+def press(page: Page, key: str) -> tuple[str, str]:
+    """Presses a key that judges the pair on the stage; gives the pair it judged."""
+    judged = on_stage(page)
+    page.keyboard.press(key)
+    return judged
