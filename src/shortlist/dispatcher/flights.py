@@ -108,6 +108,8 @@ class Flights:
         for job in self:
             if job.intake is not None and job.intake.done():
                 event, job.intake = job.intake.result(), None
+                if event is Heard.LOST_TOUCH and job.fetches >= MOST_FETCHES:
+                    event = Failed(Cause.BAD_OUTPUT, _UNFETCHED)
                 await self.apply(job, event)
 
     async def lost_touch(self) -> None:
@@ -130,8 +132,6 @@ class Flights:
 
     async def apply(self, job: Tracked, event: Event) -> None:
         """Does what is to be done about `event`. Raises a `ComfyError` when the server is away."""
-        if event is Heard.LOST_TOUCH and job.fetches >= MOST_FETCHES:
-            event = Failed(Cause.BAD_OUTPUT, _UNFETCHED)
         if event in (Heard.ABSENT, Heard.ABSENT_AFTER_RESTART):
             job.missed_at = asyncio.get_running_loop().time()
         job.known, effects = step(job.known, event)
@@ -185,7 +185,8 @@ class Flights:
     async def _fail(self, job: Tracked, fail: Fail) -> None:
         now, job_id = self._desk.clock(), job.flight.job_id
         kind = fail.cause
-        sentence = job.last_words or fail.sentence
+        lost = fail.cause is Cause.LOST
+        sentence = job.last_words if lost and job.last_words else fail.sentence
         if fail.cause is Cause.TIMED_OUT:
             self.stuck.add(job.prompt_id)
         log.warning("job_failed", job=job_id, kind=kind, reason=sentence)
