@@ -185,6 +185,7 @@ def test_progress_comes_without_a_number(running: Started, client: httpx2.Client
     progress = running.rooms.progress
     assert isinstance(progress, Progress)
     with followed(client, last(client)) as stream:
+        stream.opened()
         running.loop.call_soon_threadsafe(
             lambda: progress.tell(7, value=3.0, max=20.0, node="KSampler")
         )

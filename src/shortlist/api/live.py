@@ -54,8 +54,8 @@ async def follow_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Everything that changes, from `after` or the browser's last event on, or from now."""
     reached = await to_thread.run_sync(_start, rooms, _number(last_event_id, otherwise=after))
-    yield ServerSentEvent(comment="Shortlist", retry=RETRY_MS)
     with _rung(rooms, bell), rooms.progress.subscribe() as ticks:
+        yield ServerSentEvent(comment="Shortlist", retry=RETRY_MS)
         while not rooms.streams.closing:
             bell.clear()
             news = await to_thread.run_sync(_read, rooms, reached)
