@@ -48,6 +48,9 @@ OPEN_PARENT: Final = (
 LIVE: Final = "candidate.status = 'active' AND candidate.rejected_ancestors = 0"
 """A candidate that may be shown, rated and counted as finished."""
 
+OPEN_FAILURE: Final = "job.status = 'failed' AND job.settled_at IS NULL"
+"""A failed job that no person has dealt with."""
+
 IN_FLIGHT: Final = "job.status IN ('pending', 'submitted', 'running')"
 
 
@@ -264,6 +267,14 @@ class Job(Base):
         ),
         # a run's history, newest first
         Index(None, "pipeline_run_id", "id"),
+        # failures that wait for a person, by step
+        Index(
+            "ix_job_failed",
+            "pipeline_step_id",
+            "id",
+            sqlite_where=text(OPEN_FAILURE),
+            postgresql_where=text(OPEN_FAILURE),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -277,6 +288,11 @@ class Job(Base):
     recall: Mapped[bool]  # cancelled here, and the backend must still be told
     error_kind: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
+    error_node: Mapped[str | None] = mapped_column(Text)  # the title of the node that failed
+    error_log: Mapped[str | None] = mapped_column(Text)  # what the server wrote, cut to its end
+    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # a person retried a failure
+    prompt: Mapped[str | None] = mapped_column(Text)  # resolved; a child has its base image's
+    negative_prompt: Mapped[str | None] = mapped_column(Text)
     seed: Mapped[int] = mapped_column(BigInteger)
     reason: Mapped[dict[str, object]] = mapped_column(JSON)
     workflow: Mapped[str] = mapped_column(Text)  # the exact graph sent, as JSON text
@@ -413,6 +429,32 @@ class Backend(Base):
     lease_owner: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class BackendStep(Base):
+    """What is known of one step on one server, and what keeps the step from it.
+
+    `lacks`: what the server does not have for it. `held_reason`: too many failures of one kind in a
+    row, `streak` of `streak_kind` so far. `rests_until`: not before then, after it ran out of
+    memory. Any of the three closes the step to the server. `warm_seconds` and `cold_seconds` are
+    the last times it took after a job of its own kind, and after another that needed other models.
+    """
+
+    __tablename__ = "backend_step"
+    __table_args__ = (UniqueConstraint("backend_id", "pipeline_step_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    backend_id: Mapped[int] = mapped_column(ForeignKey("backend.id", ondelete="CASCADE"))
+    pipeline_step_id: Mapped[int] = mapped_column(
+        ForeignKey("pipeline_step.id", ondelete="CASCADE")
+    )
+    lacks: Mapped[str | None] = mapped_column(Text)
+    held_reason: Mapped[str | None] = mapped_column(Text)
+    streak_kind: Mapped[str | None] = mapped_column(Text)
+    streak: Mapped[int]
+    rests_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    warm_seconds: Mapped[float | None] = mapped_column(Float(53))
+    cold_seconds: Mapped[float | None] = mapped_column(Float(53))
 
 
 class Event(Base):
