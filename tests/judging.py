@@ -176,6 +176,18 @@ class Studio:
             )
             return {id: State(bool(rejected), *rest) for id, rejected, *rest in rows}
 
+    def of_step(self, order: int, *, run: int) -> list[int]:
+        """The images of one step of a run, dead or alive, by id."""
+        with self.database.snapshot() as tx:
+            column = select(ImageCandidate.id).where(
+                ImageCandidate.pipeline_run_id == run, ImageCandidate.step_order == order
+            )
+            return list(tx.execute(column.order_by(ImageCandidate.id)).scalars())
+
+    def live(self, id: int) -> bool:
+        state = self.states()[id]
+        return not state.rejected and not state.rejected_ancestors
+
     def rejected(self) -> set[int]:
         return {id for id, state in self.states().items() if state.rejected}
 

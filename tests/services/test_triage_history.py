@@ -421,7 +421,7 @@ def test_any_sequence_of_acts_and_undos_leaves_what_stands(studio: Studio) -> No
         parents |= {child: id for id in last for child in studio.images(width, id)}
     machine = type("Machine", (Judging,), {"studio": studio, "parents": parents})
     most = settings().max_examples
-    examples = most if studio.database.sqlite else max(5, most // 4)
+    examples = max(10, most // 2) if studio.database.sqlite else max(5, most // 5)
     run_state_machine_as_test(
         machine, settings=settings(settings(), max_examples=examples, stateful_step_count=40)
     )
