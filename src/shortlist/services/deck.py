@@ -283,17 +283,20 @@ def _recent(tx: Tx, person: str) -> list[Key]:
 
 EMPTY: Final = text(
     f"""
-    SELECT run.id, run.name, run.status, run.gated, run.base_count, gate.step_order, step.name,
-      (SELECT count(*) FROM (SELECT 1 FROM candidate WHERE {_HERE} LIMIT 2) AS live),
-      (SELECT min(candidate.id) FROM candidate WHERE {_HERE}),
-      (SELECT count(*) FROM job WHERE {IN_FLIGHT} AND job.pipeline_run_id = run.id
-       AND job.pipeline_step_id = gate.pipeline_step_id) AS in_flight
-    FROM pipeline_run_step AS gate
-    JOIN pipeline_run AS run ON run.id = gate.pipeline_run_id
-    JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id
-    WHERE (run.id = :run OR CAST(:run AS INTEGER) IS NULL AND run.status = 'active')
-      AND (gate.step_order = :step_order OR CAST(:step_order AS INTEGER) IS NULL)
-    ORDER BY in_flight > 0 DESC, run.priority DESC, run.id DESC, gate.step_order
+    SELECT name, status, gated, base_count, step_order, step_name, live, single, in_flight
+    FROM (
+      SELECT run.id, run.priority, run.name, run.status, run.gated, run.base_count,
+        gate.step_order, step.name AS step_name,
+        (SELECT count(*) FROM (SELECT 1 FROM candidate WHERE {_HERE} LIMIT 2) AS two) AS live,
+        (SELECT candidate.id FROM candidate WHERE {_HERE} LIMIT 1) AS single,
+        (SELECT count(*) FROM job WHERE {IN_FLIGHT} AND job.pipeline_run_id = run.id
+         AND job.pipeline_step_id = gate.pipeline_step_id) AS in_flight
+      FROM pipeline_run_step AS gate
+      JOIN pipeline_run AS run ON run.id = gate.pipeline_run_id
+      JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id
+      WHERE (run.id = :run OR CAST(:run AS INTEGER) IS NULL AND run.status = 'active')
+        AND (gate.step_order = :step_order OR CAST(:step_order AS INTEGER) IS NULL)) AS place
+    ORDER BY CASE WHEN in_flight > 0 THEN 0 ELSE 1 END, priority DESC, id DESC, step_order
     LIMIT 1
     """  # noqa: S608 made of this file's and the schema's own constants
 )
@@ -304,7 +307,7 @@ def _empty(tx: Tx, scope: Mapping[str, object]) -> Deck:
     row = tx.execute(EMPTY, scope).one_or_none()
     if row is None:
         return Deck((), None, _nowhere(tx, scope), None, 0)
-    _, name, status, gated, base_count, step_order, step_name, made, single, in_flight = row
+    name, status, gated, base_count, step_order, step_name, made, single, in_flight = row
     planned = max(2, base_count if gated and step_order == 1 else made + in_flight)
     sentence = f"{made} of {planned} {step_name} images made; the first pair comes with the second."
     if status != RunStatus.ACTIVE:
