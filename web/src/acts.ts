@@ -3,7 +3,7 @@
 import type { ActKind } from "./api/types";
 
 /** Scopes that are open together share their keys: see `together`. */
-export type Scope = "everywhere" | "picture" | "vote" | "walk" | "board" | "lightbox";
+export type Scope = "everywhere" | "picture" | "vote" | "walk" | "board" | "lightbox" | "run";
 
 export interface Command {
   scope: Scope;
@@ -66,6 +66,9 @@ export const commands = {
   "lightbox.reject": { scope: "lightbox", keys: ["x"], outbox: "kill" },
   "lightbox.info": { scope: "lightbox", keys: ["i"] },
   "lightbox.close": { scope: "lightbox", keys: ["Escape"] },
+  "run.approve": { scope: "run", keys: ["a"] },
+  "run.confirm": { scope: "run", keys: ["c"] },
+  "run.revise": { scope: "run", keys: ["e"] },
   undo: { scope: "everywhere", keys: ["z", "Backspace", "Mod+z"], outbox: "undo" },
   redo: { scope: "everywhere", keys: ["Shift+z", "Mod+Shift+z"], outbox: "redo" },
   help: { scope: "everywhere", keys: ["?"] },
@@ -88,4 +91,5 @@ export const together: readonly (readonly Scope[])[] = [
   ["walk", "picture", "everywhere"],
   ["board", "everywhere"],
   ["lightbox", "picture", "everywhere"],
+  ["run", "everywhere"],
 ];

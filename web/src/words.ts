@@ -54,6 +54,9 @@ const labels: Record<CommandId, string> = {
   "lightbox.reject": "Reject, or take the rejection back",
   "lightbox.info": "Show or hide details",
   "lightbox.close": "Close",
+  "run.approve": "Preview the approval of the gate that waits",
+  "run.confirm": "Confirm the gate that passed by itself",
+  "run.revise": "Revise the gate that passed by itself",
   undo: "Undo",
   redo: "Redo",
   help: "Keys and help",
@@ -70,6 +73,7 @@ const scopes: Record<Scope, string> = {
   picture: "Looking closer",
   board: "Board",
   lightbox: "One image",
+  run: "One run",
   everywhere: "Everywhere",
 };
 
@@ -110,6 +114,7 @@ export const words = {
     anyStep: "Right-most first",
     run: "Run",
     step: "Step",
+    backToGate: "Back to the gate",
     newVersion: "A new version is ready.",
     reload: "Reload",
     sending: "Reload after your last acts are sent",
