@@ -130,9 +130,9 @@ class Hub:
         with self.database.snapshot() as tx:
             return look(tx)
 
-    async def until(self, condition: Callable[[Tx], T]) -> T:
-        """The first true thing that `condition` finds in the database."""
-        async with asyncio.timeout(PATIENT_SECONDS):
+    async def until(self, condition: Callable[[Tx], T], *, seconds: float = PATIENT_SECONDS) -> T:
+        """The first true thing that `condition` finds in the database, within `seconds`."""
+        async with asyncio.timeout(seconds):
             while not (found := await asyncio.to_thread(self.see, condition)):
                 await asyncio.sleep(0.02)
         return found

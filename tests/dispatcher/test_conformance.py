@@ -51,6 +51,9 @@ REAL_PACE = replace(
 )
 """A real server needs seconds where the simulator needs milliseconds."""
 
+LONG_NODES = 20
+"""Nodes of a long job; each takes a tenth of a second and more on a CPU."""
+
 SIMULATED = [f"simulator {version.value}" for version in Version]
 REAL = [name for name in ("COMFYUI_URL", "COMFYUI_COMMAND") if os.environ.get(name)]
 
@@ -130,9 +133,8 @@ async def client(server: Server) -> AsyncIterator[ComfyClient]:
 class Jobs:
     """Fresh ids and graphs whose files nobody else's bear."""
 
-    def __init__(self, *, nodes: int) -> None:
+    def __init__(self) -> None:
         self._colors = iter(range(int(uuid4().int % 2**23), 2**24))
-        self._nodes = nodes
 
     def plain(self) -> tuple[str, Graph]:
         prompt_id, graph = str(uuid4()), plain_image(color=next(self._colors))
@@ -143,7 +145,7 @@ class Jobs:
         """Takes seconds without any model, and can be stopped between any two nodes."""
         prompt_id, graph = self.plain()
         above = "1"
-        for number in range(self._nodes):
+        for number in range(LONG_NODES):
             side = 1500 + number
             node_id = str(100 + number)
             graph[node_id] = {
@@ -162,9 +164,8 @@ class Jobs:
 
 
 @pytest.fixture
-def fresh(kind: str) -> Jobs:
-    """A long job's nodes take some 30 ms each on a real server, more in the simulator."""
-    return Jobs(nodes=20 if kind in SIMULATED else 100)
+def fresh() -> Jobs:
+    return Jobs()
 
 
 async def submit(client: ComfyClient, job: tuple[str, Graph]) -> str:
@@ -419,5 +420,5 @@ async def test_a_server_killed_in_the_middle_of_a_job_renders_it_after_its_resta
             await hub.until(lambda tx: count(tx, JobStatus.RUNNING))
         port = int(first.url.rpartition(":")[2])
         async with a_server(kind, tmp_path, port=port):
-            await hub.until(lambda tx: images(tx) == 2 and settled(tx))
+            await hub.until(lambda tx: images(tx) == 2 and settled(tx), seconds=PATIENT_SECONDS)
             assert set(hub.see(statuses)) == {JobStatus.SUCCEEDED}
