@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from shortlist import __version__
+from shortlist.commands import pipeline_words, run_words
+from shortlist.commands.place import ANYWHERE, Place, settings_of
 from shortlist.errors import Problem
-
-if TYPE_CHECKING:
-    from shortlist.settings import Settings
 
 USAGE_EXIT = 2
 INTERRUPTED_EXIT = 130
@@ -29,29 +28,8 @@ app = App(
     version=__version__,
     help_format="plaintext",
 )
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the data is.
-
-    Parameters
-    ----------
-    data
-        Folder of the database, the images and shortlist.toml.
-    config
-        Settings file; shortlist.toml in the data folder when left out.
-    database
-        SQLite path or PostgreSQL URL; shortlist.db in the data folder when left out.
-    images
-        Folder or s3://bucket/prefix; images in the data folder when left out.
-    """
-
-    data: Path | None = None
-    config: Path | None = None
-    database: str | None = None
-    images: str | None = None
+app.command(run_words.app)
+app.command(pipeline_words.app)
 
 
 @Parameter(name="*")
@@ -95,7 +73,6 @@ class Door:
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = None
 
 
-ANYWHERE = Place()
 DEFAULT_DOOR = Door()
 
 
@@ -118,7 +95,7 @@ def serve(
     """
     from shortlist.commands import serving
 
-    serving.serve(_settings(place, door), backends=backend, open_page=open)
+    serving.serve(settings_of(place, door), backends=backend, open_page=open)
 
 
 @app.command
@@ -148,7 +125,7 @@ def demo(
     """
     from shortlist.commands import demo
 
-    settings = _settings(place, door)
+    settings = settings_of(place, door)
     if headless:
         demo.headless(settings, seconds_per_image=seconds_per_image)
         return
@@ -192,7 +169,7 @@ def doctor(place: Place = ANYWHERE, *, backend: tuple[str, ...] = ()) -> None:
     """
     from shortlist.commands import doctor
 
-    sys.exit(doctor.examine(_settings(place), backends=backend))
+    sys.exit(doctor.examine(settings_of(place), backends=backend))
 
 
 @app.command
@@ -206,7 +183,7 @@ def status(place: Place = ANYWHERE, *, json: bool = False) -> None:
     """
     from shortlist.commands import status
 
-    status.show(_settings(place), as_json=json)
+    status.show(settings_of(place), as_json=json)
 
 
 @app.command
@@ -214,7 +191,7 @@ def migrate(place: Place = ANYWHERE) -> None:
     """Bring the database to this version, with a backup beside it; the hub does so by itself."""
     from shortlist.commands import serving
 
-    serving.migrate(_settings(place))
+    serving.migrate(settings_of(place))
 
 
 @app.command
@@ -242,14 +219,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED_EXIT)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read the output has left; there is no one to tell
-
-
-def _settings(*groups: Place | Door) -> Settings:
-    from shortlist.settings import load
-
-    given = {field.name: getattr(group, field.name) for group in groups for field in fields(group)}
-    config = given.pop("config")
-    return load(given, config=config)
 
 
 def _problem_of(group: BaseExceptionGroup[Exception]) -> Problem | None:

@@ -112,7 +112,7 @@ class Waiting:
             return "Write the ends of the night as hours and minutes, such as 22:30."
         try:
             ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is an OSError
             return f"There is no time zone {self.time_zone!r}; write one such as Europe/Berlin."
         return None
 
@@ -152,4 +152,8 @@ def assumed(why: str, *, through: int, ranked: Sequence[Ranked]) -> str:
 
 
 def _clock(text: str) -> time:
-    return time.fromisoformat(text)
+    """A time of day; `ValueError` where it is none, or has a time zone of its own."""
+    clock = time.fromisoformat(text)
+    if clock.tzinfo is not None:
+        raise ValueError(text)
+    return clock

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import (
     select,
@@ -41,6 +42,9 @@ from shortlist.store.schema import (
     PipelineRunStep,
     PipelineStep,
 )
+
+MOST: Final = 1_000_000
+"""Above it a typing error is likelier than a wish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ def approve(tx: Tx, act: ApproveAct, doing: Doing) -> Outcome:
     ):
         if value is not None and value < 1:
             raise BadInput(f"{words} must be at least 1, not {value}.", field=field)
+        if value is not None and value > MOST:
+            raise BadInput(f"{words} must be at most {MOST}, not {value}.", field=field)
     _check(tx, place, seen=act.seen)
     wish = Wish(act.top_k, act.per_base, doing.person, doing.act_id, None)
     starts_at = doing.now + timedelta(seconds=act.hold_seconds)
