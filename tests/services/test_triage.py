@@ -251,3 +251,50 @@ def test_a_refused_act_leaves_its_id_free(studio: Studio) -> None:
         studio.does(act)
     studio.undoes("ben", kill)
     assert not studio.does(act).repeated
+
+
+def test_of_many_people_who_kill_one_image_at_once_one_does(studio: Studio) -> None:
+    base, child = studio.line(2)
+
+    def kills(person: str) -> bool:
+        try:
+            return bool(studio.kills(base, person))
+        except Conflict:
+            return False
+
+    with ThreadPoolExecutor(8) as threads:
+        done = list(threads.map(kills, [f"person {number}" for number in range(8)]))
+    assert sorted(done) == [False] * 7 + [True]
+    assert studio.states()[child].rejected_ancestors == 1
+
+
+def test_votes_in_a_branch_that_is_killed_and_restored_meanwhile_all_end(studio: Studio) -> None:
+    base = studio.image()
+    ids = studio.images(6, base)
+    pairs = [(a, b) for a in ids for b in reversed(ids) if a != b]
+
+    def votes(person: str) -> int:
+        counted = 0
+        for a, b in pairs:
+            try:
+                studio.votes(a, b, person)
+            except Conflict:
+                continue
+            counted += 1
+        return counted
+
+    def kills(person: str) -> int:
+        for _ in range(15):
+            studio.kills(base, person)
+            studio.undoes(person)
+        return 0
+
+    with ThreadPoolExecutor(4) as threads:
+        voting = threads.map(votes, ["ann", "ben", "cid"])
+        killing = threads.submit(kills, "dora")
+        counted = sum(voting)
+        killing.result()
+    states = studio.states()
+    assert sum(states[id].votes for id in ids) == 2 * counted
+    assert sum(states[id].elo for id in ids) == pytest.approx(6000.0)
+    assert {states[id].rejected_ancestors for id in ids} == {0}
