@@ -12,14 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from e2e.demo import Hub
+from e2e.demo import FINISHED, Hub
 
 STARTS_WITHIN = 30.0
 """Seconds; the hub needs two, a busy machine more."""
 
 Start = Callable[..., Hub]
-FINISHED = 12
-"""Finished images of the demo's run in these tests: 66 pairs in the last step."""
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 COMES_WITHIN = 60.0
 """Seconds until a condition of a test has to hold."""
+FINISHED = 12
+"""Finished images of the demo's run in these tests: 66 pairs in the last step."""
 BOUNCE_MS = 150
 """The page takes a key sooner after the paint for a bouncing one."""
 
@@ -58,13 +60,16 @@ class Hub:
         """This person's acts, newest first."""
         return cast("list[Json]", self.get("/acts?limit=100"))
 
-    def until(self, holds: Callable[[], object], what: str) -> None:
-        """Waits until `holds` gives something true."""
+    def until(self, holds: Callable[[], object], what: str, *, page: Page | None = None) -> None:
+        """Waits until `holds` gives something true; `page` is served meanwhile."""
         deadline = time.monotonic() + COMES_WITHIN
         while not holds():
             if time.monotonic() > deadline:
                 pytest.fail(f"not within {COMES_WITHIN:.0f} s: {what}")
-            time.sleep(0.1)
+            if page is None:
+                time.sleep(0.1)
+            else:
+                page.wait_for_timeout(100)
 
 
 def on_stage(page: Page) -> tuple[str, str]:

@@ -89,7 +89,7 @@ export const command = (id: CommandId): Command => commands[id];
 export const together: readonly (readonly Scope[])[] = [
   ["vote", "picture", "everywhere"],
   ["walk", "picture", "everywhere"],
-  ["board", "everywhere"],
+  ["board", "run", "everywhere"],
   ["lightbox", "picture", "everywhere"],
   ["run", "everywhere"],
 ];

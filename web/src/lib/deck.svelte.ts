@@ -35,7 +35,7 @@ export interface Depth {
   under: number;
 }
 export const DESK: Depth = { known: 8, fetched: 8, decoded: 3, under: 2 };
-export const PHONE: Depth = { known: 30, fetched: 12, decoded: 2, under: 1 };
+export const PHONE: Depth = { known: 30, fetched: 24, decoded: 2, under: 1 };
 /** More are asked for when this many, or fewer, are left. */
 const LOW = 5;
 
@@ -46,6 +46,8 @@ export interface Feed {
   prefetch: (fetched: string[], decoded: string[]) => void;
   /** Calls back when what was changed in the page has been painted. */
   afterPaint: (run: () => void) => void;
+  /** The same, a moment later: for what must not slow the paint down. */
+  soon: (run: () => void) => void;
   now: () => number;
 }
 
@@ -57,6 +59,7 @@ export class Deck {
   /** Pairs that still count, as the hub last said. */
   remaining = $state<number | null>(null);
   layers = $derived.by(() => this.#layers());
+  #laidOut = $state(0);
   #serial = 0;
   #asking = false;
   #generation = 0;
@@ -65,7 +68,9 @@ export class Deck {
   constructor(
     readonly feed: Feed,
     readonly depth: Depth,
-  ) {}
+  ) {
+    this.#laidOut = depth.under + 1;
+  }
 
   get current(): Showing | null {
     return this.queue[0] ?? null;
@@ -76,9 +81,11 @@ export class Deck {
     const [current, ...rest] = this.queue;
     if (!current) return false;
     this.previous = current;
+    // A further pair is laid out once this one is on the screen.
+    this.#laidOut = Math.max(1, this.#laidOut - 1);
     this.#set(rest);
     if (this.remaining !== null && this.remaining > 0) this.remaining -= 1;
-    this.feed.afterPaint(() => void this.fill());
+    this.feed.soon(() => void this.fill());
     return true;
   }
 
@@ -162,8 +169,9 @@ export class Deck {
       this.current.shownAt = null;
       this.#stamp();
     }
+    this.feed.afterPaint(() => (this.#laidOut = this.depth.under + 1));
     // Loads that are for later must not compete with what is being uncovered.
-    this.feed.afterPaint(() => this.#look());
+    this.feed.soon(() => this.#look());
   }
 
   #stamp(): void {
@@ -181,7 +189,7 @@ export class Deck {
   }
 
   #layers(): { showing: Showing; place: "current" | "under" | "previous" }[] {
-    const laidOut = this.queue.slice(0, this.depth.under + 1).map((showing, index) => {
+    const laidOut = this.queue.slice(0, this.#laidOut).map((showing, index) => {
       return { showing, place: index === 0 ? ("current" as const) : ("under" as const) };
     });
     const previous = this.previous;

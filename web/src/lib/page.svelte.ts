@@ -1,10 +1,18 @@
 // The browser's own timers and facts, in one place: everything else is told what it needs.
 
+/** Longer than the slowest paint that is still within the budget, in milliseconds. */
+const PAUSE = 60;
+
 /** Calls back when what has just been changed is on the screen: after the second frame from now. */
 export function afterPaint(run: () => void): void {
   // A hidden tab paints nothing and would wait for ever.
   if (document.hidden) setTimeout(run);
   else requestAnimationFrame(() => requestAnimationFrame(() => run()));
+}
+
+/** Calls back a moment after the paint, so that loads and requests never share its frames. */
+export function soon(run: () => void): void {
+  afterPaint(() => setTimeout(run, PAUSE));
 }
 
 export function every(milliseconds: number, run: () => void): () => void {

@@ -1,7 +1,7 @@
 // The few things that live as long as the page: what this person does, and on which stage.
 import { api } from "../api/client";
 import { Judge } from "./judge.svelte";
-import { afterPaint, later, onOnline, onSeen } from "./page.svelte";
+import { later, onOnline, onSeen, soon } from "./page.svelte";
 import { live } from "./live.svelte";
 import { View } from "./view.svelte";
 import { Voting } from "./voting.svelte";
@@ -10,7 +10,7 @@ export const judge: Judge = new Judge({
   send: (acts) => api.send(acts),
   stuck: () => voting.stuck(),
   now: () => Date.now(),
-  soon: afterPaint,
+  soon,
   later,
 });
 export const voting: Voting = new Voting(judge);

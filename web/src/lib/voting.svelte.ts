@@ -8,7 +8,7 @@ import type { Entry, Judge } from "./judge.svelte";
 import { pairKey } from "./judge.svelte";
 import { live } from "./live.svelte";
 import { prefetch } from "./pictures";
-import { afterPaint, every, isPhone } from "./page.svelte";
+import { afterPaint, every, isPhone, soon } from "./page.svelte";
 import { toasts } from "./toasts.svelte";
 import { WalkFlow } from "./walk.svelte";
 
@@ -45,6 +45,7 @@ export class Voting {
         unsent: () => judge.unsentPairs(),
         prefetch,
         afterPaint,
+        soon,
         now: () => performance.now(),
       },
       isPhone() ? PHONE : DESK,
