@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 HERE = Path(__file__).parent
-ALWAYS_SLOW = (HERE / "crash", HERE / "dispatcher", HERE / "e2e")
+
+# Left out of `make check`: what starts servers, a browser or kills processes in each test, and what
+# goes through hundreds of workflows or pictures.
+ALWAYS_SLOW = (
+    HERE / "comfy" / "test_convert.py",
+    HERE / "comfy" / "test_hostile.py",
+    HERE / "crash",
+    HERE / "dispatcher",
+    HERE / "e2e",
+    HERE / "simulator" / "test_painter.py",
+)
 
 CHROMIUM_NAMES = (
     "chromium",
@@ -44,7 +54,7 @@ CHROMIUM_FLAGS = (
 
 # The same histories each time: a change is judged by what it changes. `search` draws new ones.
 _patient = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
-hypothesis.settings.register_profile("fast", max_examples=20, derandomize=True, **_patient)
+hypothesis.settings.register_profile("fast", max_examples=10, derandomize=True, **_patient)
 hypothesis.settings.register_profile("ci", max_examples=100, derandomize=True, **_patient)
 hypothesis.settings.register_profile("search", max_examples=1_000, print_blob=True, **_patient)
 hypothesis.settings.load_profile("fast")
@@ -71,7 +81,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Servers, a browser or killed processes in each test make a folder slow as a whole."""
+    """Marks whole files and folders as slow, and keeps the house's tests together."""
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in ALWAYS_SLOW):
             item.add_marker(pytest.mark.slow)
