@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import update
 
 from judging import Studio
-from shortlist import hub
+from shortlist import hub, logs
 from shortlist.domain.model import JobStatus
 from shortlist.domain.next_job import Need, base_reason
 from shortlist.settings import Settings
@@ -63,6 +63,7 @@ class Workshop(Studio):
 @contextmanager
 def started(settings: Settings) -> Iterator[Started]:
     """The hub that `settings` describe, listening on a free port until the context ends."""
+    logs.configure()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     up = threading.Event()

@@ -12,6 +12,7 @@ from time import time
 from typing import Final
 from urllib.parse import urlsplit
 
+from anyio import BrokenResourceError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -60,7 +61,9 @@ class Door:
             await self._app(scope, receive, send)
         except Problem as problem:
             await problems.answer(scope, problem)(scope, receive, send)
-        except Exception:  # the last resort: told without its reasons, logged with them
+        except Exception as error:  # the last resort: told without reasons, logged with them
+            if send.begun and _is_departure(error):
+                return
             number = problems.request_id(scope)
             log.error("request_failed", request=number, path=scope["path"], exc_info=True)
             if not send.begun:
@@ -107,6 +110,16 @@ class _Answer:
             headers.setdefault("Content-Security-Policy", PAGE_POLICY)
             headers["X-Request-Id"] = self._number
         await self._send(message)
+
+
+def _is_departure(error: Exception) -> bool:
+    """Whether a browser left while an event was on its way to it.
+
+    FastAPI's event stream (0.165) lets that out as an error of its task group.
+    """
+    if not isinstance(error, ExceptionGroup):
+        return False
+    return error.split(BrokenResourceError)[1] is None
 
 
 def _dressed(scope: Scope, send: Send) -> _Answer:
