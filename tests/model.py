@@ -23,10 +23,15 @@ class Run:
     active: bool = True
     base_failures: int = 0
     held: set[int] = field(default_factory=set)
+    streaks: dict[int, int] = field(default_factory=dict)  # failures in a row, by step order
 
     @property
     def gated(self) -> bool:
         return any(not auto for order, auto in self.auto.items() if order > 1)
+
+    def closed(self, order: int) -> bool:
+        """Five failures in a row: the one server gets no more of the step."""
+        return self.streaks.get(order, 0) >= 5
 
     def limit(self, order: int) -> int:
         return 0 if order == self.last else self.step_n.get(order, self.n)
@@ -73,20 +78,24 @@ class World:
     def flying(self, image: Image) -> list[Job]:
         return [job for job in self.jobs if job.in_flight and job.parent is image]
 
-    def open(self, image: Image) -> bool:
-        """Rule 1: an eligible parent, but for its run's state."""
+    def open(self, image: Image, *, held: bool = False) -> bool:
+        """Rule 1: an eligible parent, but for its run's state; `held`: also before a held step."""
         return (
             image.live
             and image.advances
             and image.failures < 3
             and image.order < image.run.last
-            and image.order + 1 not in image.run.held
+            and (held or image.order + 1 not in image.run.held)
             and len(self.children(image)) + len(self.flying(image)) < image.run.limit(image.order)
         )
 
     def decide(self, seed: int) -> tuple[Run, int, Image | None] | None:
         """Rules 1 to 6: the run, the target step's order and the parent."""
-        eligible = [i for i in self.images if i.run.active and self.open(i)]
+        eligible = [
+            image
+            for image in self.images
+            if image.run.active and self.open(image) and not image.run.closed(image.order + 1)
+        ]
         if eligible:
             top = max((i.run.priority, i.order) for i in eligible)
             column = [i for i in eligible if (i.run.priority, i.order) == top]
@@ -100,10 +109,12 @@ class World:
 
     def lacks(self, run: Run) -> int:
         """Rule 5: how many images a run that may start base images lacks."""
-        if not run.active or run.base_failures >= 3 or 1 in run.held:
+        if not run.active or run.base_failures >= 3 or 1 in run.held or run.closed(1):
             return 0
         flying = [job for job in self.jobs if job.in_flight and job.run is run]
         live = [image for image in self.images if image.run is run and image.live]
+        if not run.gated and any(i.run is run and self.open(i, held=True) for i in self.images):
+            return 0
         if run.gated:
             bases = [image for image in live if image.order == 1]
             return run.base_count - len(bases) - len([j for j in flying if j.parent is None])
@@ -130,6 +141,7 @@ class World:
             for index in range(min(count, places))
         ]
         self.images += made
+        job.run.streaks[job.order] = 0
         job.answered = True
         job.in_flight = False
         return made

@@ -124,6 +124,7 @@ class History(RuleBasedStateMachine):
                 job.run.base_failures += 1
             else:
                 job.parent.failures += 1
+            job.run.streaks[job.order] = job.run.streaks.get(job.order, 0) + 1
         job.in_flight = False
         with self.database.transaction() as tx:
             jobs.fail(tx, job.id, kind=Cause.RAISED, error="it raised", now=NOW)
@@ -182,6 +183,8 @@ class History(RuleBasedStateMachine):
         run = data.draw(st.sampled_from(self.world.runs))
         run.active = active
         status = RunStatus.ACTIVE if active else RunStatus.PAUSED
+        for job in self.world.jobs:
+            job.in_flight = job.in_flight and (active or job.run is not run)
         with self.database.transaction() as tx:
             runs.change(tx, run.id, runs.Change(status=status), now=NOW)
 
@@ -199,6 +202,7 @@ class History(RuleBasedStateMachine):
         run = data.draw(st.sampled_from(self.world.runs))
         order = data.draw(st.integers(1, run.last))
         run.held.discard(order)
+        run.streaks[order] = 0
         for image in self.world.images:
             if image.run is run and image.order == order - 1:
                 image.failures = 0

@@ -7,7 +7,7 @@
     __hair__                a line of the wildcard file `hair`, of `sub/hair` for `__sub/hair__`
     \\{ \\} \\|                the signs themselves
 
-A lora between angle brackets keeps its underscores, and what is no alternative and no known wildcard
+A lora between angle brackets keeps its underscores; what is no alternative and no known wildcard
 stays as it is written.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _parts(inside: str) -> list[str]:
         elif sign != "|":
             depth = max(0, depth + (1 if sign == "{" else -1))
     places.append(len(inside))
-    return [inside[start + 1 : end] for start, end in zip(places, places[1:], strict=False)]
+    return [inside[start + 1 : end] for start, end in pairwise(places)]
 
 
 def _signs(text: str, signs: str) -> Iterator[int]:

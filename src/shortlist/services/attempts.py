@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from shortlist.domain.model import IN_FLIGHT, JobStatus
-from shortlist.services import graphs, jobs
+from shortlist.services import graphs, jobs, wording
 from shortlist.services.jobs import Flight
 from shortlist.services.journal import EventKind, append
 from shortlist.services.selection import Claimed
@@ -38,6 +38,7 @@ def renew(tx: Tx, flight: Flight, *, prompt_id: str, now: datetime) -> Flight | 
         run_id=flight.run_id,
         step_id=flight.step_id,
         parent_id=row.parent_id,
+        words=wording.again(tx, flight.job_id),
         seed=row.seed,
         prompt_id=prompt_id,
         now=now,

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import bindparam, select
 
 from shortlist.comfy.workflow import Bindings, Role, Values, as_graph, patch
+from shortlist.services.wording import Words
 from shortlist.store.db import Tx
 from shortlist.store.schema import ImageCandidate, PipelineRun, PipelineStep
 
@@ -23,6 +24,7 @@ def build(
     run_id: int,
     step_id: int,
     parent_id: int | None,
+    words: Words,
     seed: int,
     prompt_id: str,
     now: datetime,
@@ -33,14 +35,13 @@ def build(
     the step's workflow can't take these values.
     """
     step = tx.execute(_STEP, {"step": step_id}).one()
-    run = tx.execute(_RUN, {"run": run_id}).one()
+    parameters = tx.execute(_PARAMETERS, {"run": run_id}).scalar_one()
     parent_key = None if parent_id is None else tx.execute(_PARENT, {"id": parent_id}).scalar_one()
     bindings = Bindings.from_json(step.bindings)
     values = _values(
         bindings,
-        prompt=run.prompt,
-        negative=run.negative_prompt,
-        parameters=run.parameters,
+        words=words,
+        parameters=parameters,
         parent_key=parent_key,
         seed=seed,
         prefix=prefix(prompt_id, now=now),
@@ -62,17 +63,14 @@ def upload_name(key: str) -> str:
 _STEP = select(PipelineStep.comfy_workflow_json, PipelineStep.bindings).where(
     PipelineStep.id == bindparam("step")
 )
-_RUN = select(PipelineRun.prompt, PipelineRun.negative_prompt, PipelineRun.parameters).where(
-    PipelineRun.id == bindparam("run")
-)
+_PARAMETERS = select(PipelineRun.parameters).where(PipelineRun.id == bindparam("run"))
 _PARENT = select(ImageCandidate.image_path).where(ImageCandidate.id == bindparam("id"))
 
 
 def _values(
     bindings: Bindings,
     *,
-    prompt: str,
-    negative: str,
+    words: Words,
     parameters: dict[str, object],
     parent_key: str | None,
     seed: int,
@@ -85,8 +83,8 @@ def _values(
         prefix=prefix,
         seed=seed,
         image=None if parent_key is None else upload_name(parent_key),
-        positive=prompt or None,
-        negative=negative or None,
+        positive=words.prompt or None,
+        negative=words.negative or None,
         width=width if isinstance(width, int) else None,
         height=height if isinstance(height, int) else None,
         denoise=float(denoise) if isinstance(denoise, int | float) else None,

@@ -7,9 +7,10 @@ from datetime import datetime
 from sqlalchemy import update
 
 from shortlist.errors import NotFound
+from shortlist.services import assignments, failures
 from shortlist.services.journal import EventKind, append
 from shortlist.store.db import Tx
-from shortlist.store.schema import ImageCandidate, PipelineRun, PipelineRunStep
+from shortlist.store.schema import ImageCandidate, Job, PipelineRun, PipelineRunStep
 
 
 def retry_parent(tx: Tx, candidate_id: int, *, now: datetime) -> None:
@@ -22,6 +23,7 @@ def retry_parent(tx: Tx, candidate_id: int, *, now: datetime) -> None:
     ).scalar()
     if run_id is None:
         raise NotFound(f"There is no image {candidate_id}.")
+    failures.settle(tx, Job.parent_id == candidate_id, now=now)
     append(tx, EventKind.RUN_CHANGED, run_id=run_id, data={}, now=now)
 
 
@@ -48,6 +50,8 @@ def release(tx: Tx, run_id: int, step_id: int, *, now: datetime) -> None:
         )
         .values(failures=0)
     )
+    failures.settle(tx, Job.pipeline_run_id == run_id, Job.pipeline_step_id == step_id, now=now)
+    assignments.release_everywhere(tx, step_id, now=now)
     if order == 1:
         tx.execute(update(PipelineRun).where(PipelineRun.id == run_id).values(base_failures=0))
     append(tx, EventKind.GATE_CHANGED, run_id=run_id, data={"step_id": step_id}, now=now)

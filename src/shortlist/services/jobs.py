@@ -21,6 +21,8 @@ from shortlist.domain.model import (
     JobStatus,
 )
 from shortlist.errors import Conflict, NotFound
+from shortlist.services import assignments
+from shortlist.services.assignments import NO_BLAME, Blame, Took
 from shortlist.services.journal import EventKind, append
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
@@ -125,19 +127,29 @@ def renew(tx: Tx, job_id: int, *, prompt_id: str, workflow: str, now: datetime) 
     return bool(changed)
 
 
-def fail(tx: Tx, job_id: int, *, kind: Cause, error: str, now: datetime) -> None:
+def fail(
+    tx: Tx, job_id: int, *, kind: Cause, error: str, now: datetime, blame: Blame = NO_BLAME
+) -> None:
     """Ends the job as failed and counts the failure against its parent or its run's base step.
 
     A refused workflow is no fault of the parent: instead its step is held for that run until a
-    person has looked, because every other parent would be refused alike.
+    person has looked, because every other parent would be refused alike; or kept from that server
+    alone, where only the server lacks something and there is another one.
     """
     tx.lock_tree()
     job = _row(tx, job_id)
     if job.status not in IN_FLIGHT:
         return
     _end(tx, job, status=JobStatus.FAILED, kind=kind, error=error, now=now)
+    told = {"error_node": blame.node, "error_log": blame.log}
+    tx.execute(update(Job).where(Job.id == job_id).values(told))
+    backend, step = job.backend_id, job.step_id
+    assignments.failed(tx, backend, step, kind=kind, rest=blame.rest, now=now)
     if kind is Cause.REFUSED:
-        _hold(tx, job, reason=error)
+        if blame.lacking and assignments.is_open_elsewhere(tx, backend, step):
+            assignments.lacks(tx, backend, step, sentence=error, now=now)
+        else:
+            _hold(tx, job, reason=error)
     elif job.parent_id is None:
         tx.execute(
             update(PipelineRun)
@@ -169,7 +181,14 @@ def recalled(tx: Tx, job_id: int) -> None:
     tx.execute(update(Job).where(Job.id == job_id).values(recall=False))
 
 
-def ingest(tx: Tx, job_id: int, *, images: Sequence[NewImage], now: datetime) -> list[int]:
+def ingest(
+    tx: Tx,
+    job_id: int,
+    *,
+    images: Sequence[NewImage],
+    now: datetime,
+    took: Took | None = None,
+) -> list[int]:
     """Makes the job's images candidates, as many as its parent has places for; returns their ids.
 
     The rest stays with the job. A repeat returns what the first call made. A result that comes
@@ -186,6 +205,7 @@ def ingest(tx: Tx, job_id: int, *, images: Sequence[NewImage], now: datetime) ->
         for index, image in enumerate(images[: birth.places])
     ]
     _settle(tx, job, made=len(ids), kept=images[birth.places :], now=now)
+    assignments.succeeded(tx, job.backend_id, job.step_id, took=took)
     for id in ids:
         append(tx, EventKind.CANDIDATE_MADE, run_id=job.run_id, data={"candidate": id}, now=now)
     status = JobStatus.SUCCEEDED if job.status in IN_FLIGHT else job.status

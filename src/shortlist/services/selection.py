@@ -22,8 +22,11 @@ from shortlist.domain.next_job import (
     raffle,
     workflow_seed,
 )
-from shortlist.services import graphs
+from shortlist.domain.prompts import Wildcards
+from shortlist.services import assignments, graphs, wording
+from shortlist.services.assignments import Places
 from shortlist.services.journal import EventKind, append
+from shortlist.services.wording import NO_WILDCARDS
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
     IN_FLIGHT,
@@ -95,49 +98,74 @@ NEEDS: Final = text(
         SELECT 1 FROM pipeline_run_step AS held
         WHERE held.pipeline_run_id = run.id AND held.step_order = 1
           AND held.held_reason IS NOT NULL)
+      AND (run.gated OR NOT EXISTS (
+        SELECT 1 FROM candidate
+        WHERE {OPEN_PARENT} AND candidate.pipeline_run_id = run.id
+          AND candidate.step_order < run.last_order))
     """  # noqa: S608 the text is the schema's own constant
 )
-"""Live images are counted up to the largest target, so that a huge finished run costs no more
+"""A run without gates whose images wait for a held step gets no base image: they would never end.
+Live images are counted up to the largest target, so that a huge finished run costs no more
 than a small one. Jobs in flight of an ungated run are all on their way to its last step."""
 
 
-def choose(tx: Tx, *, seed: int) -> Choice | None:
+NOWHERE: Final[Places] = frozenset()
+
+
+def choose(tx: Tx, *, seed: int, closed: Places = NOWHERE) -> Choice | None:
     """The one job that should run next, or null when there is nothing to do. Changes nothing.
 
     `seed` (0 to 2^53 - 1) decides the raffle: the same database and seed give the same job.
+    `closed` are the steps that the asking server can't be given: it is as if they had no work.
     """
     levels = tx.execute(LEVELS).all()
     for priority, last_order, _, _ in levels:
         for step_order in range(last_order - 1, 0, -1):
-            choice = _from_column(tx, priority=priority, step_order=step_order, seed=seed)
+            choice = _from_column(
+                tx, priority=priority, step_order=step_order, seed=seed, closed=closed
+            )
             if choice is not None:
                 return choice
     for priority, _, targets, bases in levels:
-        need = neediest(_needs(tx, priority=priority, cap=max(targets, bases)))
+        needs = _needs(tx, priority=priority, cap=max(targets, bases))
+        need = neediest([need for need in needs if (need.run_id, 1) not in closed])
         if need is not None:
             return Choice(need.run_id, base_reason(need, seed=seed))
     return None
 
 
-def claim(tx: Tx, *, backend_id: int, seed: int, prompt_id: str, now: datetime) -> Claimed | None:
+def claim(
+    tx: Tx,
+    *,
+    backend_id: int,
+    seed: int,
+    prompt_id: str,
+    now: datetime,
+    wildcards: Wildcards = NO_WILDCARDS,
+) -> Claimed | None:
     """Chooses the next job, takes its place and writes it down for `backend_id`.
 
     Null when there is nothing to do. `prompt_id` must be new; it is committed with the job, before
     any server hears of it.
     """
     tx.lock_tree()
-    choice = choose(tx, seed=seed)
+    choice = choose(tx, seed=seed, closed=assignments.closed(tx, backend_id, now=now))
     if choice is None:
         return None
     parent_id = choice.reason.parent_id
     if parent_id is not None:
         tx.execute(_RESERVE, {"parent": parent_id})
-    return _write(tx, choice, backend_id=backend_id, prompt_id=prompt_id, now=now)
+    return _write(
+        tx, choice, backend_id=backend_id, prompt_id=prompt_id, now=now, wildcards=wildcards
+    )
 
 
-def _from_column(tx: Tx, *, priority: int, step_order: int, seed: int) -> Choice | None:
+def _from_column(
+    tx: Tx, *, priority: int, step_order: int, seed: int, closed: Places
+) -> Choice | None:
     statement = OPEN_PARENTS if tx.postgresql else OPEN_PARENTS_SQLITE
-    rows = tx.execute(statement, {"priority": priority, "step_order": step_order}).all()
+    found = tx.execute(statement, {"priority": priority, "step_order": step_order}).all()
+    rows = [row for row in found if (row[2], step_order + 1) not in closed] if closed else found
     if not rows:
         return None
     runs = {id: run_id for id, _, run_id in rows}
@@ -173,16 +201,28 @@ _TARGET_STEP = (
 )
 
 
-def _write(tx: Tx, choice: Choice, *, backend_id: int, prompt_id: str, now: datetime) -> Claimed:
+def _write(
+    tx: Tx,
+    choice: Choice,
+    *,
+    backend_id: int,
+    prompt_id: str,
+    now: datetime,
+    wildcards: Wildcards,
+) -> Claimed:
     reason = choice.reason
     target = {"run": choice.run_id, "step_order": reason.step_order}
     step_id = tx.execute(_TARGET_STEP, target).scalar_one()
     seed = workflow_seed(reason.seed)
+    words = wording.of_job(
+        tx, run_id=choice.run_id, parent_id=reason.parent_id, seed=seed, wildcards=wildcards
+    )
     workflow = graphs.build(
         tx,
         run_id=choice.run_id,
         step_id=step_id,
         parent_id=reason.parent_id,
+        words=words,
         seed=seed,
         prompt_id=prompt_id,
         now=now,
@@ -199,6 +239,8 @@ def _write(tx: Tx, choice: Choice, *, backend_id: int, prompt_id: str, now: date
             "attempts": 1,
             "recall": False,
             "seed": seed,
+            "prompt": words.prompt,
+            "negative_prompt": words.negative,
             "reason": asdict(reason) | {"sentence": reason.sentence()},
             "workflow": workflow,
             "kept": [],

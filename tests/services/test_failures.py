@@ -1,0 +1,249 @@
+"""What failures stop, for whom, and how a person reads and retries them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select, update
+
+from builders import NOW, a_backend, a_pipeline, an_image
+from shortlist.domain.job_states import Cause
+from shortlist.domain.model import GateKind, JobStatus, RunStatus
+from shortlist.errors import NotFound
+from shortlist.services import assignments, failures, holds, jobs, runs, selection
+from shortlist.services.assignments import Blame, Took
+from shortlist.services.failures import Key
+from shortlist.services.runs import Change, NewRun
+from shortlist.services.selection import Claimed
+from shortlist.store.db import Database
+from shortlist.store.schema import Backend, ImageCandidate, Job, PipelineRunStep
+
+
+class Farm:
+    """One run on two servers, every gate open."""
+
+    def __init__(self, database: Database, *, prompt: str = "", steps: int = 2) -> None:
+        self.database = database
+        with database.transaction() as tx:
+            self.one = a_backend(tx, "gpu-1", "http://127.0.0.1:1")
+            self.two = a_backend(tx, "gpu-2", "http://127.0.0.1:2")
+            pipeline = a_pipeline(tx, gates=[GateKind.AUTO] * steps)
+            new = NewRun(pipeline, "Run", prompt, "", {}, 2, 2, 2, 0)
+            self.run = runs.create(tx, new, now=NOW)
+            self.steps = list(
+                tx.execute(
+                    select(PipelineRunStep.pipeline_step_id).order_by(PipelineRunStep.step_order)
+                ).scalars()
+            )
+        self.seed = 0
+
+    def asks(self, server: int, *, later: timedelta = timedelta(0)) -> Claimed | None:
+        self.seed += 1
+        with self.database.transaction() as tx:
+            return selection.claim(
+                tx,
+                backend_id=server,
+                seed=self.seed,
+                prompt_id=str(uuid4()),
+                now=NOW + later,
+                wildcards={"hair": ["red hair"]},
+            )
+
+    def claims(self, server: int) -> int:
+        claimed = self.asks(server)
+        assert claimed is not None
+        return claimed.job_id
+
+    def fails(self, server: int, kind: Cause = Cause.RAISED, blame: Blame | None = None) -> int:
+        job = self.claims(server)
+        blame = blame or Blame(node="Sampler", log="Traceback")
+        with self.database.transaction() as tx:
+            jobs.fail(tx, job, kind=kind, error=f"Sampler: {job}.", now=NOW, blame=blame)
+        return job
+
+    def makes(self, server: int, took: Took | None = None) -> int:
+        job = self.claims(server)
+        with self.database.transaction() as tx:
+            (made,) = jobs.ingest(tx, job, images=[an_image()], now=NOW, took=took)
+        return made
+
+    def order_of(self, job: int) -> int:
+        with self.database.snapshot() as tx:
+            step = tx.execute(select(Job.pipeline_step_id).where(Job.id == job)).scalar_one()
+        return self.steps.index(step) + 1
+
+    def groups(self) -> list[failures.Group]:
+        with self.database.snapshot() as tx:
+            return failures.groups(tx)
+
+    def prompts(self) -> list[str | None]:
+        with self.database.snapshot() as tx:
+            return list(tx.execute(select(Job.prompt).order_by(Job.id)).scalars())
+
+    def forgive(self) -> None:
+        """Lifts the parking, so that a step can go on failing."""
+        with self.database.transaction() as tx:
+            tx.execute(update(ImageCandidate).values(failures=0))
+            runs.change(tx, self.run, Change(), now=NOW)
+
+
+@pytest.fixture
+def farm(db: Database) -> Farm:
+    return Farm(db)
+
+
+def test_five_failures_of_a_kind_in_a_row_keep_a_step_from_that_server_alone(farm: Farm) -> None:
+    farm.makes(farm.one)
+    for _ in range(5):
+        assert farm.order_of(farm.fails(farm.one)) == 2
+        farm.forgive()
+    assert farm.asks(farm.one) is None
+    assert farm.order_of(farm.claims(farm.two)) == 2
+    (group,) = farm.groups()
+    assert group.held == "Face Fix paused on gpu-1 after 5 errors in a row."
+
+
+def test_a_success_ends_the_row(farm: Farm) -> None:
+    farm.makes(farm.one)
+    for attempt in range(9):
+        if attempt == 4:
+            farm.makes(farm.one)
+        else:
+            farm.fails(farm.one)
+        farm.forgive()
+        with farm.database.transaction() as tx:
+            tx.execute(update(ImageCandidate).values(child_limit=9))
+    assert farm.order_of(farm.claims(farm.one)) == 2
+
+
+def test_a_server_that_ran_out_of_memory_rests_while_another_takes_over(farm: Farm) -> None:
+    farm.makes(farm.one)
+    farm.fails(farm.one, Cause.OUT_OF_MEMORY)
+    assert farm.asks(farm.one) is None
+    assert farm.order_of(farm.claims(farm.two)) == 2
+    assert farm.asks(farm.one, later=assignments.REST) is not None
+
+
+def test_what_one_server_lacks_another_gets_without_a_hold(farm: Farm) -> None:
+    farm.makes(farm.one)
+    farm.fails(farm.one, Cause.REFUSED, Blame(lacking=True))
+    assert farm.asks(farm.one) is None
+    assert farm.order_of(farm.claims(farm.two)) == 2
+
+
+def test_what_no_server_has_holds_the_step_in_the_run(farm: Farm) -> None:
+    farm.makes(farm.one)
+    farm.fails(farm.one, Cause.REFUSED, Blame(lacking=True))
+    farm.fails(farm.two, Cause.REFUSED, Blame(lacking=True))
+    assert farm.asks(farm.two) is None
+    with farm.database.transaction() as tx:
+        assignments.forget_lacks(tx, farm.one, now=NOW)
+    assert farm.asks(farm.one) is None  # until a person releases the step
+    with farm.database.transaction() as tx:
+        holds.release(tx, farm.run, farm.steps[1], now=NOW)
+    assert farm.asks(farm.one) is not None
+
+
+def test_a_disabled_server_is_no_elsewhere(farm: Farm) -> None:
+    with farm.database.transaction() as tx:
+        tx.execute(update(Backend).where(Backend.id == farm.two).values(enabled=False))
+    farm.makes(farm.one)
+    farm.fails(farm.one, Cause.REFUSED, Blame(lacking=True))
+    (group,) = farm.groups()
+    assert group.held == group.sentence
+
+
+def test_a_run_whose_images_wait_for_a_held_step_makes_no_more_bases(farm: Farm) -> None:
+    farm.makes(farm.one)
+    farm.fails(farm.one, Cause.REFUSED)
+    assert farm.asks(farm.one) is None
+    assert farm.asks(farm.two) is None
+
+
+def test_failures_are_grouped_by_kind_step_and_server(farm: Farm) -> None:
+    farm.makes(farm.one)
+    first = [farm.fails(farm.one) for _ in range(2)]
+    other = farm.fails(farm.two, Cause.BAD_OUTPUT)
+    told = [(g.kind, g.step_name, g.backend_name, g.count, g.job_id) for g in farm.groups()]
+    assert told == [
+        (Cause.BAD_OUTPUT, "Face Fix", "gpu-2", 1, other),
+        (Cause.RAISED, "Face Fix", "gpu-1", 2, first[-1]),
+    ]
+    group = farm.groups()[1]
+    assert (group.node, group.log, group.parked) == ("Sampler", "Traceback", 1)
+    assert group.sentence == f"Sampler: {first[-1]}."
+
+
+def test_a_group_is_retried_as_a_whole(farm: Farm) -> None:
+    farm.makes(farm.one)
+    for _ in range(3):
+        farm.fails(farm.one)
+    assert farm.order_of(farm.claims(farm.two)) == 1
+    key = Key(Cause.RAISED, farm.steps[1], farm.one)
+    with farm.database.transaction() as tx:
+        assert failures.retry(tx, key, now=NOW) == failures.Retried(failures=3, images=1, runs=1)
+    assert farm.groups() == []
+    assert farm.order_of(farm.claims(farm.one)) == 2
+    with pytest.raises(NotFound), farm.database.transaction() as tx:
+        failures.retry(tx, key, now=NOW)
+
+
+def test_base_jobs_that_failed_are_retried(farm: Farm) -> None:
+    for _ in range(3):
+        farm.fails(farm.one)
+    assert farm.asks(farm.one) is None
+    with farm.database.transaction() as tx:
+        failures.retry(tx, Key(Cause.RAISED, farm.steps[0], farm.one), now=NOW)
+    assert farm.order_of(farm.claims(farm.one)) == 1
+
+
+def test_a_parent_let_go_on_its_own_leaves_the_list(farm: Farm) -> None:
+    parent = farm.makes(farm.one)
+    farm.fails(farm.one)
+    with farm.database.transaction() as tx:
+        holds.retry_parent(tx, parent, now=NOW)
+    assert farm.groups() == []
+
+
+def test_a_paused_run_takes_its_jobs_back(farm: Farm) -> None:
+    farm.makes(farm.one)
+    job = farm.claims(farm.one)
+    with farm.database.transaction() as tx:
+        runs.change(tx, farm.run, Change(status=RunStatus.PAUSED), now=NOW)
+    with farm.database.snapshot() as tx:
+        status, recall = tx.execute(select(Job.status, Job.recall).where(Job.id == job)).one()
+        (flight,) = jobs.flights(tx, farm.one)
+    assert (status, recall, flight.job_id) == (JobStatus.CANCELLED, True, job)
+    assert farm.asks(farm.one) is None
+
+
+def test_the_cost_of_a_models_load_is_measured(farm: Farm) -> None:
+    farm.makes(farm.one, Took(9.0, cold=True))
+    with farm.database.transaction() as tx:
+        tx.execute(update(ImageCandidate).values(advances=False))
+    farm.makes(farm.one, Took(2.5, cold=False))
+    with farm.database.snapshot() as tx:
+        (known,) = assignments.views(tx)
+    assert (known.step_name, known.load_seconds) == ("Base", 6.5)
+
+
+def test_a_prompt_is_resolved_for_each_base_image_and_inherited(db: Database) -> None:
+    farm = Farm(db, prompt="{a|b|c|d|e|f|g|h} with __hair__")
+    base = farm.makes(farm.one)
+    with farm.database.transaction() as tx:
+        runs.change(tx, farm.run, Change(prompt="another {x|y}"), now=NOW)
+    farm.makes(farm.two)
+    first, second = farm.prompts()
+    assert first is not None
+    assert first == second
+    assert first.endswith(" with red hair")
+    assert first[0] in "abcdefgh"
+    with farm.database.transaction() as tx:
+        tx.execute(update(ImageCandidate).where(ImageCandidate.id == base).values(advances=False))
+    job = farm.claims(farm.one)
+    with farm.database.snapshot() as tx:
+        prompt, graph = tx.execute(select(Job.prompt, Job.workflow).where(Job.id == job)).one()
+    assert prompt in ("another x", "another y")
+    assert f'"{prompt}"' in graph
