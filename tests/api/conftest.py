@@ -30,9 +30,11 @@ class Started:
         running: hub.Hub,
         client: httpx2.Client,
         *,
+        folder: Path,
         loop: asyncio.AbstractEventLoop,
         stop: Callable[[], None],
     ) -> None:
+        self.folder = folder
         self.loop = loop
         self.stop = stop
         self.url = running.url
@@ -93,7 +95,7 @@ def started(settings: Settings) -> Iterator[Started]:
 
     try:
         with httpx2.Client(base_url=found[0].url, timeout=30) as client:
-            yield Started(found[0], client, loop=loop, stop=end)
+            yield Started(found[0], client, folder=settings.data, loop=loop, stop=end)
     finally:
         end()
         thread.join(30)
