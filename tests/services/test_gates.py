@@ -520,3 +520,162 @@ def test_revising_opens_a_provisional_gate_behind_it_for_the_images_that_enter(
     assert run.advancing(3) == through
     run.act(UndoAct(next(ids)))
     assert run.view().columns[2].state is GateState.APPROVED
+
+
+def test_an_archived_run_is_not_brought_back_by_an_undo(studio: Callable[..., Studio]) -> None:
+    run = studio()
+    for order in (2, 3, 4):
+        run.render()
+        run.approve(order, 1)
+    with run.db.transaction() as tx:
+        runs.change(tx, run.run, runs.Change(status=RunStatus.ARCHIVED), now=NOW)
+    with pytest.raises(Conflict, match="archived"):
+        run.act(UndoAct(next(ids)))
+    assert run.view().status is RunStatus.ARCHIVED
+
+
+def test_a_run_paused_since_stays_paused_when_its_completion_is_undone(
+    studio: Callable[..., Studio],
+) -> None:
+    run = studio()
+    for order in (2, 3, 4):
+        run.render()
+        run.approve(order, 1)
+    with run.db.transaction() as tx:
+        runs.change(tx, run.run, runs.Change(status=RunStatus.ACTIVE), now=NOW)
+        runs.change(tx, run.run, runs.Change(status=RunStatus.PAUSED), now=NOW)
+    run.act(UndoAct(next(ids)))
+    assert run.view().status is RunStatus.PAUSED
+    assert run.advancing(4) == []
+
+
+def test_more_through_an_earlier_gate_let_a_complete_run_go_on(
+    studio: Callable[..., Studio],
+) -> None:
+    run = studio()
+    for order in (2, 3, 4):
+        run.render()
+        run.approve(order, 1)
+    run.approve(2, 1)
+    assert run.view().status is RunStatus.COMPLETED
+    run.approve(2, 2)
+    assert run.view().status is RunStatus.ACTIVE
+    assert run.render() == 3
+
+
+def test_a_decision_is_not_taken_back_when_one_on_an_earlier_gate_changed_it_since(
+    studio: Callable[..., Studio],
+) -> None:
+    run = studio(kinds=KINDS, top_k=2, waiting=Waiting(minutes=0))
+    run.render()
+    run.tick(NOW)
+    run.render()
+    later = run.approve(3, 6)
+    run.approve(2, 1)
+    revised = run.everything()
+    with pytest.raises(Conflict, match="decided again since"):
+        run.act(UndoAct(next(ids), later.id))
+    assert run.everything() == revised
+
+
+def test_a_redo_is_refused_when_the_decision_below_it_was_taken_back(
+    studio: Callable[..., Studio],
+) -> None:
+    run = studio()
+    run.render()
+    run.approve(2, 3)
+    again = ApproveAct(next(ids), run.run, run.steps[1], 1)
+    run.act(again, person="Ben", now=NOW + timedelta(minutes=1))
+    run.act(UndoAct(next(ids)), person="Ben")
+    run.act(UndoAct(next(ids)))
+    before = run.everything()
+    with pytest.raises(Conflict, match="decided again since"):
+        run.act(RedoAct(next(ids)), person="Ben")
+    assert run.everything() == before
+
+
+def test_a_pin_that_another_person_set_since_is_left_alone(studio: Callable[..., Studio]) -> None:
+    run = studio()
+    run.render()
+    image = run.images(2)[0]
+    run.act(PinAct(next(ids), image, Pin.ALWAYS))
+    run.act(PinAct(next(ids), image, Pin.NEVER), person="Ben")
+    with pytest.raises(Conflict, match="pinned otherwise since"):
+        run.act(UndoAct(next(ids)))
+    run.approve(2, 9)
+    assert image not in run.advancing(2)
+
+
+def test_reopening_what_passed_by_itself_stops_what_passed_on_top_of_it(
+    studio: Callable[..., Studio],
+) -> None:
+    run = studio(kinds=KINDS, top_k=2, waiting=Waiting(minutes=0))
+    for _ in range(2):
+        run.render()
+        run.tick(NOW)
+    before = run.everything()
+    run.act(ReopenAct(next(ids), run.run, run.steps[1]))
+    assert (run.advancing(2), run.advancing(3)) == ([], [])
+    assert run.render() == 0
+    run.act(UndoAct(next(ids)))
+    assert run.everything() == before
+
+
+def test_a_gate_that_a_person_reopened_waits_for_a_person(studio: Callable[..., Studio]) -> None:
+    night = Waiting(minutes=0, night_from="00:00", night_until="23:59")
+    run = studio(kinds=KINDS, top_k=2, waiting=night)
+    run.render()
+    assert run.tick(NOW)
+    run.act(ReopenAct(next(ids), run.run, run.steps[1]))
+    assert not run.tick(NOW + timedelta(hours=9))
+    run.approve(2, 2)
+    run.render()
+    assert run.tick(NOW + timedelta(hours=9))
+
+
+OPEN_BETWEEN = [GateKind.AUTO, GateKind.PROVISIONAL, GateKind.AUTO, GateKind.PROVISIONAL]
+
+
+def test_revising_stops_its_branches_beyond_a_step_without_a_gate(
+    studio: Callable[..., Studio],
+) -> None:
+    run = studio(kinds=OPEN_BETWEEN, top_k=2, waiting=Waiting(minutes=0))
+    run.render()
+    run.tick(NOW)
+    run.render(most=1)
+    before = run.everything()
+    (child,) = run.images(3)
+    with run.db.snapshot() as tx:
+        parent = tx.execute(
+            select(ImageCandidate.parent_id).where(ImageCandidate.id == child)
+        ).scalar_one()
+    run.act(PinAct(next(ids), parent, Pin.NEVER))
+    run.approve(2, 1)
+    assert run.advancing(3) == []
+    run.act(UndoAct(next(ids)))
+    assert run.everything() == before
+
+
+def test_a_gate_behind_steps_without_gates_waits_until_they_have_all_their_images(
+    studio: Callable[..., Studio],
+) -> None:
+    kinds = [GateKind.AUTO, GateKind.AUTO, GateKind.PROVISIONAL, GateKind.MANUAL]
+    run = studio(kinds=kinds, top_k=2, waiting=Waiting(minutes=0))
+    run.render(most=5)  # a base image, one of its children, and all three of that one's
+    assert run.made() == [1, 1, 3, 0]
+    assert run.view().columns[2].state is GateState.GENERATING
+    assert not run.tick(NOW)
+    run.render()
+    assert run.made() == [3, 9, 27, 0]
+    assert run.view().columns[2].state is GateState.AWAITING
+    assert run.tick(NOW)
+
+
+@pytest.mark.parametrize(
+    "night", [{"night_from": "22:30+02:00", "night_until": "07:00"}, {"time_zone": "Europe"}]
+)
+def test_a_night_that_no_clock_can_tell_is_refused(
+    studio: Callable[..., Studio], night: dict[str, str]
+) -> None:
+    with pytest.raises(BadInput):
+        studio(waiting=Waiting(**night))  # type: ignore[arg-type]

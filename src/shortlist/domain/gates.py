@@ -18,10 +18,11 @@ FEW_VOTES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What the state of one step in one run depends on.
+    """What the state of one step in one run depends on: all that still comes to it with no other
+    decision between (see `source_order`).
 
-    `open_parents`: advancing images of the step before that still lack children. `lacking_bases`:
-    base images that a gated run still makes; the step behind them is not complete before.
+    `open_parents`: advancing images that still lack children. `lacking_bases`: base images that a
+    gated run still makes. `in_flight`: jobs on their way.
     """
 
     approved: bool
@@ -50,6 +51,18 @@ def approved_at_birth(*, order: int, gate: GateKind) -> bool:
 def is_gated(gates: Sequence[GateKind]) -> bool:
     """Whether a run waits for a person anywhere; `gates` in step order, the first never counts."""
     return any(gate is not GateKind.AUTO for gate in gates[1:])
+
+
+def source_order(kinds: Sequence[GateKind], order: int) -> int:
+    """The step whose images reach the gate of step `order` with no other decision between.
+
+    That is the step before, or where that has no gate of its own the one before it, and so on:
+    with images of those still to come, a ranking at this gate would be one of a few.
+    """
+    source = order - 1
+    while source > 1 and kinds[source - 1] is GateKind.AUTO:
+        source -= 1
+    return source
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,10 +148,15 @@ def _missing(run: RunView, column: ColumnView) -> str | None:
     if column.in_flight:
         images = "image is" if column.in_flight == 1 else "images are"
         return f"{column.in_flight} {images} still being made."
-    if column.state is GateState.GENERATING:
-        before = run.columns[column.step_order - 2]
-        return f"{before.name} still has images without all their children."
-    return None
+    if column.state is not GateState.GENERATING:
+        return None
+    source = gates.source_order([each.gate for each in run.columns], column.step_order)
+    for before in run.columns[source - 1 : column.step_order - 1]:
+        if before.open_parents:
+            return f"{before.name} still has images without all their children."
+    if any(each.in_flight for each in run.columns[source - 1 : column.step_order]):
+        return "Images on their way here are still being made."
+    return f"Not all images of {run.columns[0].name} are there yet."
 
 
 def _empty_places(tx: Tx, run_id: int, *, step_order: int) -> int:

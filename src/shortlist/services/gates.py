@@ -1,8 +1,8 @@
-"""Gates in the database: approve, approve again, reopen, confirm, pin, and taking each back.
+"""Gates in the database: approve, approve again, reopen, confirm.
 
 A decision is written with the gates as they were and as it made them, so that undo and redo are
-exact. What a person decides takes effect a moment later (`starts_at`), so that the undo of a slip
-costs no GPU time; `nights.py` sets it in force.
+exact (`reversal.py`). What a person decides takes effect a moment later (`starts_at`), so that the
+undo of a slip costs no GPU time; `nights.py` sets it in force.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import (
-    select,
-    update,
-)
+from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from shortlist.domain import gates
-from shortlist.domain.model import GateKind, Pin, RunStatus
+from shortlist.domain.model import GateKind, RunStatus
 from shortlist.errors import BadInput, Conflict, NotFound
 from shortlist.services import standing
 from shortlist.services.acts import (
@@ -28,11 +25,9 @@ from shortlist.services.acts import (
     ConfirmAct,
     Doing,
     Outcome,
-    PinAct,
     ReopenAct,
 )
 from shortlist.services.branches import News
-from shortlist.services.history import Entry
 from shortlist.services.journal import EventKind
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
@@ -93,20 +88,23 @@ def approve(tx: Tx, act: ApproveAct, doing: Doing) -> Outcome:
     _check(tx, place, seen=act.seen)
     wish = Wish(act.top_k, act.per_base, doing.person, doing.act_id, None)
     starts_at = doing.now + timedelta(seconds=act.hold_seconds)
-    through = len(decide(tx, place, wish, starts_at=starts_at, now=doing.now))
+    before, after = decide(tx, place, wish, starts_at=starts_at, now=doing.now)
+    through = len(after.gates[0].advancing)
     images = f"{through} image{'' if through == 1 else 's'}"
-    if place.last:
-        return _told(place, f"{place.step_name}: {images} won; the run is complete.")
-    return _told(place, f"{place.step_name}: {images} on to {place.next_name}.")
+    where = "won; the run is complete" if place.last else f"on to {place.next_name}"
+    return _told(place, f"{place.step_name}: {images} {where}.", before, after)
 
 
 def reopen(tx: Tx, act: ReopenAct, doing: Doing) -> Outcome:
     """Closes a gate again: no new jobs from it; images already made stay."""
 
-    def closed(gate: standing.Gate) -> standing.Gate:
+    def closed(gates: Sequence[standing.Gate]) -> tuple[standing.Gate, ...]:
+        gate, *later = gates
         if not gate.approved:
             raise Conflict("The gate is not approved; there is nothing to reopen.")
-        return _closed(gate, advancing=())
+        if gate.provisional:
+            later = [*_revised(tx, later, was=gate.advancing, now_is=())]
+        return _closed(gate, advancing=()), *later
 
     return _alter(tx, act, doing, change=closed, verb="is open again; what was made stays")
 
@@ -114,10 +112,12 @@ def reopen(tx: Tx, act: ReopenAct, doing: Doing) -> Outcome:
 def confirm(tx: Tx, act: ConfirmAct, doing: Doing) -> Outcome:
     """Takes a gate that passed provisionally as it is."""
 
-    def confirmed(gate: standing.Gate) -> standing.Gate:
+    def confirmed(gates: Sequence[standing.Gate]) -> tuple[standing.Gate, ...]:
+        gate, *later = gates
         if not gate.provisional:
             raise Conflict("The gate did not pass by itself; there is nothing to confirm.")
-        return replace(gate, provisional=False, approved_by=doing.person, approved_at=doing.now)
+        gate = replace(gate, provisional=False, approved_by=doing.person, approved_at=doing.now)
+        return gate, *later
 
     return _alter(tx, act, doing, change=confirmed, verb="is confirmed")
 
@@ -127,65 +127,37 @@ def _alter(
     act: ReopenAct | ConfirmAct,
     doing: Doing,
     *,
-    change: Callable[[standing.Gate], standing.Gate],
+    change: Callable[[Sequence[standing.Gate]], tuple[standing.Gate, ...]],
     verb: str,
 ) -> Outcome:
     tx.lock_tree()
     place = place_of(tx, act.run_id, act.step_id)
     _check(tx, place, seen=act.seen)
     standing.start_waiting(tx, GateDecision.pipeline_run_id == place.run_id, now=doing.now)
-    before = standing.read(tx, place.run_id, from_order=place.step_order)
-    gate = change(before.gates[0])
-    reopened = before.run_status is RunStatus.COMPLETED and not gate.approved
+    before = standing.read(tx, place.run_id, from_order=place.step_order, auto=True)
+    changed = change(before.gates)
+    reopened = before.run_status is RunStatus.COMPLETED and not changed[0].approved
     status = RunStatus.ACTIVE if reopened else before.run_status
+    after = standing.Standing(status, changed)
     standing.record(
         tx,
         place.run_id,
         step_order=place.step_order,
         before=before,
-        after=standing.Standing(status, (gate, *before.gates[1:])),
+        after=after,
         by=doing.person,
         act_id=doing.act_id,
         ranked=(),
         starts_at=doing.now,
         now=doing.now,
     )
-    return _told(place, f"{place.step_name} {verb}.")
+    return _told(place, f"{place.step_name} {verb}.", before, after)
 
 
 def start(tx: Tx, run_id: int, *, now: datetime) -> bool:
     """Sets the waiting decisions of a run in force now; whether there were any."""
     tx.lock_tree()
     return standing.start_waiting(tx, GateDecision.pipeline_run_id == run_id, now=now)
-
-
-def pin(tx: Tx, act: PinAct, doing: Doing) -> Outcome:
-    """Notes that an image always or never advances at its gate's next decision; null: by rank."""
-    words = {Pin.ALWAYS: "Always advances.", Pin.NEVER: "Never advances.", None: "Goes by rank."}
-    return _pinned(tx, act.candidate, value=act.pin, label=words[act.pin])
-
-
-def take_back(tx: Tx, entries: Sequence[Entry], *, now: datetime) -> Outcome:
-    """Puts the gates back as they were before the decision of an act.
-
-    Raises `Conflict` when one of them was decided again since, by whomever.
-    """
-    return _turn(tx, entries[0], void=True)
-
-
-def put_back(tx: Tx, entries: Sequence[Entry], *, now: datetime) -> Outcome:
-    """Sets the gates again as the act had made them."""
-    return _turn(tx, entries[0], void=False)
-
-
-def unpin(tx: Tx, entries: Sequence[Entry], *, now: datetime) -> Outcome:
-    """Takes a pin back to what it was before."""
-    return _repin(tx, entries[0], earlier=True)
-
-
-def repin(tx: Tx, entries: Sequence[Entry], *, now: datetime) -> Outcome:
-    """Sets a pin again that was taken back."""
-    return _repin(tx, entries[0], earlier=False)
 
 
 def place_of(tx: Tx, run_id: int, step_id: int) -> Place:
@@ -268,13 +240,16 @@ def _overtaken(tx: Tx, place: Place) -> str:
 
 def decide(
     tx: Tx, place: Place, wish: Wish, *, starts_at: datetime, now: datetime
-) -> tuple[int, ...]:
+) -> tuple[standing.Standing, standing.Standing]:
+    """Lets the top of a step through; the gates as they were, and as they are decided now."""
     standing.start_waiting(tx, GateDecision.pipeline_run_id == place.run_id, now=now)
     ranked = standing.ranked(tx, place.run_id, place.step_order)
     if not ranked:
         raise Conflict(f"{place.step_name} holds no live image yet; there is nothing to approve.")
     chosen = tuple(gates.top(ranked, count=wish.count, per_base=wish.per_base))
     before = standing.read(tx, place.run_id, from_order=place.step_order)
+    if before.gates[0].provisional:
+        before = standing.read(tx, place.run_id, from_order=place.step_order, auto=True)
     gate = replace(
         before.gates[0],
         approved=True,
@@ -289,7 +264,7 @@ def decide(
     later = before.gates[1:]
     if before.gates[0].provisional:
         later = _revised(tx, later, was=before.gates[0].advancing, now_is=chosen)
-    status = RunStatus.COMPLETED if place.last else before.run_status
+    status = _status(place, entered=set(chosen) - set(before.gates[0].advancing))
     after = standing.Standing(status, (gate, *later))
     standing.record(
         tx,
@@ -303,7 +278,16 @@ def decide(
         starts_at=starts_at,
         now=now,
     )
-    return chosen
+    return before, after
+
+
+def _status(place: Place, *, entered: Collection[int]) -> RunStatus:
+    """A run completes with its last step, and goes on when images enter an earlier one."""
+    if place.last:
+        return RunStatus.COMPLETED
+    if place.run_status is RunStatus.COMPLETED and entered:
+        return RunStatus.ACTIVE
+    return place.run_status
 
 
 def _revised(
@@ -342,65 +326,8 @@ def _closed(gate: standing.Gate, *, advancing: tuple[int, ...]) -> standing.Gate
     )
 
 
-def _turn(tx: Tx, entry: Entry, *, void: bool) -> Outcome:
-    tx.lock_tree()
-    row = tx.execute(select(GateDecision).where(GateDecision.act_id == entry.row_id)).one()
-    before, after = (
-        standing.recorded(row.before),
-        standing.recorded(row.after),
-    )
-    was, to = (after, before) if void else (before, after)
-    orders = [gate.step_order for gate in standing.changed(was, to)]
-    newer = tx.execute(
-        select(GateDecision.id)
-        .where(
-            GateDecision.pipeline_run_id == row.pipeline_run_id,
-            GateDecision.step_order.in_(orders),
-            GateDecision.id > row.id,
-            ~GateDecision.void,
-        )
-        .limit(1)
-    ).scalar()
-    if newer is not None:
-        raise Conflict("The gate was decided again since; decide anew instead of taking this back.")
-    standing.set_rows(tx, row.pipeline_run_id, was=was, to=to)
-    standing.set_advancing(tx, row.pipeline_run_id, was=was, to=to)
-    tx.execute(
-        update(GateDecision).where(GateDecision.id == row.id).values(void=void, started=True)
-    )
-    news = [
-        News(EventKind.GATE_CHANGED, row.pipeline_run_id, {"step_id": gate.step_id})
-        for gate in standing.changed(was, to)
+def _told(place: Place, label: str, was: standing.Standing, to: standing.Standing) -> Outcome:
+    news = standing.news(place.run_id, was, to) or [
+        News(EventKind.GATE_CHANGED, place.run_id, {"step_id": place.step_id})
     ]
-    return Outcome(Answer(entry.answer.label, run_id=row.pipeline_run_id), news=news)
-
-
-def _repin(tx: Tx, entry: Entry, *, earlier: bool) -> Outcome:
-    act = entry.act
-    assert isinstance(act, PinAct)
-    value = entry.answer.earlier_pin if earlier else act.pin
-    return _pinned(tx, act.candidate, value=value, label=entry.answer.label)
-
-
-def _pinned(tx: Tx, candidate_id: int, *, value: Pin | None, label: str) -> Outcome:
-    earlier = tx.execute(
-        select(ImageCandidate.pin).where(ImageCandidate.id == candidate_id).with_for_update()
-    ).one_or_none()
-    if earlier is None:
-        raise NotFound(f"There is no image {candidate_id}.")
-    row = tx.execute(
-        update(ImageCandidate)
-        .where(ImageCandidate.id == candidate_id)
-        .values(pin=value)
-        .returning(ImageCandidate.pipeline_run_id, ImageCandidate.pipeline_step_id)
-    ).one()
-    news = News(EventKind.GATE_CHANGED, row.pipeline_run_id, {"step_id": row.pipeline_step_id})
-    answer = Answer(label, run_id=row.pipeline_run_id, earlier_pin=earlier.pin)
-    return Outcome(answer, news=(news,))
-
-
-def _told(place: Place, label: str) -> Outcome:
-    news = [News(EventKind.GATE_CHANGED, place.run_id, {"step_id": place.step_id})]
-    if place.last:
-        news.append(News(EventKind.RUN_CHANGED, place.run_id, {}))
     return Outcome(Answer(label, run_id=place.run_id), news=news)

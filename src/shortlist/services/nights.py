@@ -20,7 +20,7 @@ from shortlist.domain import gates
 from shortlist.domain.model import DEFAULT_TOP_K
 from shortlist.services import standing
 from shortlist.services.gates import Wish, decide, place_of
-from shortlist.services.journal import EventKind, append
+from shortlist.services.journal import append
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
     IN_FLIGHT,
@@ -35,26 +35,46 @@ from shortlist.store.types import UtcDateTime
 
 _PROVISIONAL: Final = text(
     f"""
-    SELECT gate.id, gate.pipeline_run_id, gate.pipeline_step_id, gate.complete_since,
-      run.wait_minutes, run.night_from, run.night_until, run.time_zone, step.default_top_k,
-      (SELECT max(act.created_at) FROM act WHERE act.pipeline_run_id = run.id) AS last_act,
-      EXISTS (SELECT 1 FROM candidate WHERE {LIVE} AND candidate.pipeline_run_id = run.id
-                AND candidate.step_order = gate.step_order)
-      AND NOT EXISTS (SELECT 1 FROM candidate WHERE {OPEN_PARENT}
-                AND candidate.pipeline_run_id = run.id
-                AND candidate.step_order = gate.step_order - 1)
-      AND NOT EXISTS (SELECT 1 FROM job WHERE {IN_FLIGHT} AND job.pipeline_run_id = run.id
-                AND job.pipeline_step_id = gate.pipeline_step_id)
-      AND (gate.step_order > 2 OR run.base_failures >= 3 OR run.base_count <= (
-        SELECT count(*) FROM candidate WHERE {LIVE} AND candidate.pipeline_run_id = run.id
+    WITH waiting AS (
+      SELECT gate.id, gate.pipeline_run_id, gate.pipeline_step_id, gate.step_order,
+        gate.complete_since, run.wait_minutes, run.night_from, run.night_until, run.time_zone,
+        step.default_top_k, run.base_failures, run.base_count,
+        COALESCE((SELECT max(source."order") FROM pipeline_step AS source
+          WHERE source.pipeline_id = run.pipeline_id AND source."order" < gate.step_order
+            AND source.gate <> 'auto'), 1) AS source_order,
+        COALESCE((SELECT decision.decided_by IS NOT NULL FROM gate_decision AS decision
+          WHERE decision.pipeline_run_id = run.id AND decision.step_order = gate.step_order
+            AND NOT decision.void
+          ORDER BY decision.id DESC LIMIT 1), FALSE) AS reopened
+      FROM pipeline_run_step AS gate
+      JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id AND step.gate = 'provisional'
+      JOIN pipeline_run AS run ON run.id = gate.pipeline_run_id AND run.status = 'active'
+      JOIN pipeline_run_step AS earlier ON earlier.pipeline_run_id = run.id
+        AND earlier.step_order = gate.step_order - 1 AND earlier.approved
+      WHERE NOT gate.approved AND gate.step_order < run.last_order)
+    SELECT waiting.id, waiting.pipeline_run_id, waiting.pipeline_step_id, waiting.complete_since,
+      waiting.wait_minutes, waiting.night_from, waiting.night_until, waiting.time_zone,
+      waiting.default_top_k,
+      (SELECT act.created_at FROM act WHERE act.pipeline_run_id = waiting.pipeline_run_id
+        ORDER BY act.id DESC LIMIT 1) AS last_act,
+      EXISTS (SELECT 1 FROM candidate
+        WHERE {LIVE} AND candidate.pipeline_run_id = waiting.pipeline_run_id
+          AND candidate.step_order = waiting.step_order)
+      AND NOT EXISTS (SELECT 1 FROM candidate
+        WHERE {OPEN_PARENT} AND candidate.pipeline_run_id = waiting.pipeline_run_id
+          AND candidate.step_order >= waiting.source_order
+          AND candidate.step_order < waiting.step_order)
+      AND NOT EXISTS (SELECT 1 FROM job
+        JOIN pipeline_step AS target ON target.id = job.pipeline_step_id
+        WHERE {IN_FLIGHT} AND job.pipeline_run_id = waiting.pipeline_run_id
+          AND target."order" > waiting.source_order AND target."order" <= waiting.step_order)
+      AND (waiting.source_order > 1 OR waiting.base_failures >= 3 OR waiting.base_count <= (
+        SELECT count(*) FROM candidate
+        WHERE {LIVE} AND candidate.pipeline_run_id = waiting.pipeline_run_id
           AND candidate.step_order = 1)) AS complete
-    FROM pipeline_run_step AS gate
-    JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id AND step.gate = 'provisional'
-    JOIN pipeline_run AS run ON run.id = gate.pipeline_run_id AND run.status = 'active'
-    JOIN pipeline_run_step AS earlier ON earlier.pipeline_run_id = run.id
-      AND earlier.step_order = gate.step_order - 1 AND earlier.approved
-    WHERE NOT gate.approved AND gate.step_order < run.last_order
-    ORDER BY gate.pipeline_run_id, gate.step_order
+    FROM waiting
+    WHERE NOT waiting.reopened
+    ORDER BY waiting.pipeline_run_id, waiting.step_order
     """  # noqa: S608 the text is the schema's own constants
 ).columns(
     PipelineRunStep.id,
@@ -70,7 +90,9 @@ _PROVISIONAL: Final = text(
     column("complete", Boolean),
 )
 """Provisional gates that wait, and whether their step is complete. The last step's never opens by
-itself: naming winners is a person's word."""
+itself: naming winners is a person's word. Nor does one that a person reopened: an unapproved gate
+whose last decision of its own was a person's. `source_order`: the step whose images reach this
+gate with no other decision between; until they are all there, the ranking would be of a few."""
 
 
 def _open_by_itself(tx: Tx, row: Row[*tuple[Any, ...]], *, now: datetime) -> bool:
@@ -93,9 +115,9 @@ def _open_by_itself(tx: Tx, row: Row[*tuple[Any, ...]], *, now: datetime) -> boo
         return False
     place = place_of(tx, row.pipeline_run_id, row.pipeline_step_id)
     wish = Wish(row.default_top_k or DEFAULT_TOP_K, None, None, None, why)
-    decide(tx, place, wish, starts_at=now, now=now)
-    data: dict[str, object] = {"step_id": row.pipeline_step_id}
-    append(tx, EventKind.GATE_CHANGED, run_id=row.pipeline_run_id, data=data, now=now)
+    before, after = decide(tx, place, wish, starts_at=now, now=now)
+    for told in standing.news(row.pipeline_run_id, before, after):
+        append(tx, told.kind, run_id=told.run_id, data=told.data, now=now)
     return True
 
 
@@ -106,5 +128,5 @@ def tick(tx: Tx, *, now: datetime) -> bool:
     """
     tx.lock_tree()
     started = standing.start_waiting(tx, GateDecision.starts_at <= now, now=now)
-    opened = [row for row in tx.execute(_PROVISIONAL) if _open_by_itself(tx, row, now=now)]
+    opened = [row for row in tx.execute(_PROVISIONAL).all() if _open_by_itself(tx, row, now=now)]
     return started or bool(opened)

@@ -209,18 +209,24 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
     ).all()
     approved = {(row.pipeline_run_id, row.step_order): row.approved for row in rows}
     lacking = _lacking_bases(tx, run_ids, counted)
+    kinds: dict[int, list[GateKind]] = {id: [] for id in run_ids}
+    for row in rows:
+        kinds[row.pipeline_run_id].append(row.gate)
+    steps = {(row.pipeline_run_id, row.step_order): row.pipeline_step_id for row in rows}
     columns: dict[int, list[ColumnView]] = {id: [] for id in run_ids}
     for row in rows:
         run, order = row.pipeline_run_id, row.step_order
         counts = counted.get((run, order), _NOTHING)
         in_flight = flying.get((run, row.pipeline_step_id), 0)
+        source = gates.source_order(kinds[run], order)
+        ways = range(source, order)
         state = gates.state(
             gates.Column(
                 approved=row.approved,
                 approved_before=approved.get((run, order - 1), True),
-                open_parents=counted.get((run, order - 1), _NOTHING).open_parents,
-                lacking_bases=lacking.get(run, 0) if order == 2 else 0,
-                in_flight=in_flight,
+                open_parents=sum(counted.get((run, way), _NOTHING).open_parents for way in ways),
+                lacking_bases=lacking.get(run, 0) if source == 1 else 0,
+                in_flight=sum(flying.get((run, steps[run, way + 1]), 0) for way in ways),
             )
         )
         columns[run].append(

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from shortlist.domain import gates
 from shortlist.domain.model import GateKind, RunStatus
+from shortlist.services.branches import News
 from shortlist.services.journal import EventKind, append
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
@@ -91,8 +92,10 @@ _RANKED: Final = select(
 )
 
 
-def read(tx: Tx, run_id: int, *, from_order: int) -> Standing:
-    """The gates from `from_order` on; later `auto` gates are left out, no decision touches them."""
+def read(tx: Tx, run_id: int, *, from_order: int, auto: bool = False) -> Standing:
+    """The gates from `from_order` on; later `auto` gates only when asked for, as nothing but the
+    revision of a gate before them touches them.
+    """
     status = tx.execute(select(PipelineRun.status).where(PipelineRun.id == run_id)).scalar_one()
     rows = tx.execute(
         select(PipelineRunStep, PipelineStep.gate)
@@ -100,7 +103,9 @@ def read(tx: Tx, run_id: int, *, from_order: int) -> Standing:
         .where(PipelineRunStep.pipeline_run_id == run_id, PipelineRunStep.step_order >= from_order)
         .order_by(PipelineRunStep.step_order)
     ).all()
-    kept = [row for row in rows if row.step_order == from_order or row.gate is not GateKind.AUTO]
+    kept = [
+        row for row in rows if auto or row.step_order == from_order or row.gate is not GateKind.AUTO
+    ]
     advancing = _advancing(tx, run_id, orders=[row.step_order for row in kept])
     return Standing(
         status,
@@ -200,25 +205,35 @@ def set_rows(tx: Tx, run_id: int, *, was: Standing, to: Standing) -> None:
             .values(values | {"decisions": PipelineRunStep.decisions + 1, "complete_since": None})
         )
     if was.run_status is not to.run_status:
-        tx.execute(update(PipelineRun).where(PipelineRun.id == run_id).values(status=to.run_status))
+        tx.execute(
+            update(PipelineRun)
+            .where(PipelineRun.id == run_id, PipelineRun.status == was.run_status)
+            .values(status=to.run_status)
+        )
 
 
 def set_advancing(tx: Tx, run_id: int, *, was: Standing, to: Standing) -> None:
-    """Lets exactly those advance that `to` names, at the gates that differ."""
+    """Lets those through who are new in `to`, and stops those who are no longer in it."""
+    old = {gate.step_order: gate.advancing for gate in was.gates}
     for gate in changed(was, to):
-        tx.execute(
-            update(ImageCandidate)
-            .where(
-                ImageCandidate.pipeline_run_id == run_id,
-                ImageCandidate.step_order == gate.step_order,
-                ImageCandidate.advances,
-            )
-            .values(advances=False)
-        )
-        for ids in batches(gate.advancing):
-            tx.execute(
-                update(ImageCandidate).where(ImageCandidate.id.in_(ids)).values(advances=True)
-            )
+        before, after = set(old.get(gate.step_order, ())), set(gate.advancing)
+        for ids, advances in ((before - after, False), (after - before, True)):
+            for batch in batches(sorted(ids)):
+                tx.execute(
+                    update(ImageCandidate)
+                    .where(ImageCandidate.pipeline_run_id == run_id, ImageCandidate.id.in_(batch))
+                    .values(advances=advances)
+                )
+
+
+def news(run_id: int, was: Standing, to: Standing) -> list[News]:
+    """What the journal tells of a change from one to the other."""
+    told = [
+        News(EventKind.GATE_CHANGED, run_id, {"step_id": gate.step_id}) for gate in changed(was, to)
+    ]
+    if was.run_status is not to.run_status:
+        told.append(News(EventKind.RUN_CHANGED, run_id, {}))
+    return told
 
 
 def start_waiting(tx: Tx, which: ColumnElement[bool], *, now: datetime) -> bool:
@@ -234,9 +249,8 @@ def start_waiting(tx: Tx, which: ColumnElement[bool], *, now: datetime) -> bool:
         was, to = recorded(row.before), recorded(row.after)
         set_advancing(tx, row.pipeline_run_id, was=was, to=to)
         tx.execute(update(GateDecision).where(GateDecision.id == row.id).values(started=True))
-        for gate in changed(was, to):
-            data: dict[str, object] = {"step_id": gate.step_id}
-            append(tx, EventKind.GATE_CHANGED, run_id=row.pipeline_run_id, data=data, now=now)
+        for told in news(row.pipeline_run_id, was, to):
+            append(tx, told.kind, run_id=told.run_id, data=told.data, now=now)
     return bool(rows)
 
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol, assert_never
 
 from shortlist.domain.model import ActKind
 from shortlist.errors import Conflict
-from shortlist.services import gates, history, kills, showing, votes
+from shortlist.services import gates, history, kills, pins, reversal, showing, votes
 from shortlist.services.acts import (
     Act,
     Answer,
@@ -156,7 +156,7 @@ def _nothing(tx: Tx, entries: Sequence[Entry], *, now: datetime) -> Outcome:
 _VOTE: Final = Inverse(votes.take_back, votes.put_back)
 _SKIP: Final = Inverse(_nothing, _nothing)
 _KILL: Final = Inverse(kills.take_back, kills.put_back)
-_GATE: Final = Inverse(gates.take_back, gates.put_back)
+_GATE: Final = Inverse(reversal.take_back, reversal.put_back)
 INVERSES: Final[Mapping[ActKind, Inverse]] = MappingProxyType(
     {
         ActKind.VOTE: _VOTE,
@@ -168,7 +168,7 @@ INVERSES: Final[Mapping[ActKind, Inverse]] = MappingProxyType(
         ActKind.APPROVE: _GATE,
         ActKind.REOPEN: _GATE,
         ActKind.CONFIRM: _GATE,
-        ActKind.PIN: Inverse(gates.unpin, gates.repin),
+        ActKind.PIN: Inverse(pins.take_back, pins.put_back),
     }
 )
 """How to take back each kind of act that `history.ORDINARY` names."""
@@ -219,7 +219,7 @@ def _decide(tx: Tx, act: ApproveAct | ReopenAct | ConfirmAct | PinAct, doing: Do
         case ConfirmAct():
             return gates.confirm(tx, act, doing)
         case PinAct():
-            return gates.pin(tx, act, doing)
+            return pins.pin(tx, act, doing)
 
 
 def _undo(tx: Tx, act: UndoAct, doing: Doing) -> Outcome:
