@@ -37,6 +37,7 @@ QUICK = Pace(
     shortest_stall=1.0,
     give_back=0.5,
     abandon=2.0,
+    rest=0.1,
     gather=0.01,
     look=0.1,
     trouble=0.1,

@@ -14,8 +14,10 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from shortlist.comfy.client import ComfyClient
+from shortlist.dispatcher.floor import Floor
 from shortlist.dispatcher.pace import Pace
 from shortlist.dispatcher.progress import Progress
+from shortlist.dispatcher.wildcards import WildcardFiles
 from shortlist.images.blobs import Blobs
 from shortlist.images.renderer import RendererPool
 from shortlist.store.db import Database, Tx
@@ -43,6 +45,8 @@ class Desk:
     lookahead: int
     progress: Progress
     threads: ThreadPoolExecutor
+    floor: Floor
+    wildcards: WildcardFiles
 
     async def write(self, act: Callable[[Tx], T]) -> T:
         """`act` in a transaction of its own."""

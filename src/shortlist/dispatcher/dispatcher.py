@@ -10,6 +10,7 @@ from asyncio import TaskGroup
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -18,8 +19,10 @@ from shortlist.comfy.client import ComfyClient
 from shortlist.dispatcher import owner
 from shortlist.dispatcher.desk import THREADS, ClientFactory, Clock, Desk
 from shortlist.dispatcher.driver import Driver
+from shortlist.dispatcher.floor import Floor
 from shortlist.dispatcher.pace import Pace
 from shortlist.dispatcher.progress import Progress
+from shortlist.dispatcher.wildcards import WildcardFiles
 from shortlist.errors import Problem
 from shortlist.images.blobs import Blobs
 from shortlist.images.renderer import RendererPool
@@ -63,7 +66,11 @@ class _Post:
 
 
 class Dispatcher:
-    """Feeds all enabled servers of one database. `progress` tells how far the running jobs are."""
+    """Feeds all enabled servers of one database. `progress` tells how far the running jobs are.
+
+    `wildcards` is the folder of the person's wildcard files; `affinity` false lets the first free
+    server take each job, whatever it ran before.
+    """
 
     def __init__(
         self,
@@ -75,6 +82,8 @@ class Dispatcher:
         clock: Clock,
         client_factory: ClientFactory = a_client,
         pace: Pace | None = None,
+        wildcards: Path | None = None,
+        affinity: bool = True,
     ) -> None:
         self.progress = Progress()
         self._owner = owner.new_name()
@@ -89,6 +98,8 @@ class Dispatcher:
             lookahead=lookahead,
             progress=self.progress,
             threads=self._threads,
+            floor=Floor(affinity=affinity),
+            wildcards=WildcardFiles(wildcards),
         )
         self._posts: dict[int, _Post] = {}
 

@@ -8,15 +8,14 @@ beside this loop: the next job is at the server before the hub looks at the last
 from __future__ import annotations
 
 import asyncio
-import secrets
 from contextlib import suppress
 from typing import Final
-from uuid import uuid4
 
 from shortlist import logs
 from shortlist.comfy.client import Queue
-from shortlist.comfy.faults import ComfyError, WorkflowFault
+from shortlist.comfy.faults import ComfyError
 from shortlist.comfy.messages import End, Outcome
+from shortlist.dispatcher.chooser import Chooser
 from shortlist.dispatcher.condition import Condition
 from shortlist.dispatcher.desk import Desk
 from shortlist.dispatcher.flights import Flights
@@ -24,12 +23,10 @@ from shortlist.dispatcher.intake import Intake
 from shortlist.dispatcher.listener import Listener
 from shortlist.dispatcher.tracked import Tracked
 from shortlist.domain.job_states import Cause, Event, Failed, Heard, Where
-from shortlist.services import attempts, jobs, selection
+from shortlist.services import attempts, jobs
+from shortlist.services.assignments import Blame, Took
 from shortlist.services.backends import Driven
-from shortlist.services.jobs import Flight
-from shortlist.store.db import Tx
 
-SEED_BITS: Final = 53
 BACKLOG: Final = 8
 """Results on their way in above which no job is claimed: the hub is slower than the server."""
 EMPTY_SECONDS: Final = 2.0
@@ -47,6 +44,9 @@ class Driver:
         self._desk, self._pace = desk, desk.pace
         self._client = desk.client(backend.url)
         self._condition = Condition(backend.id, desk)
+        self._chooser = Chooser(backend.id, self._client, desk)
+        self.last_step: int | None = None
+        """The step of the newest job that it was given."""
         self._news = asyncio.Event()
         self._flights = Flights(
             self._client,
@@ -67,6 +67,27 @@ class Driver:
         self._rung = self._hinted = self._unasked = True
         self._heeded_at = self._polled_at = self._survey_at = 0.0
         self._longest: dict[int, float] = {}
+        self._times: dict[tuple[int, bool], float] = {}
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it would take a job now."""
+        return self._connected and self._has_room()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it takes jobs at all, now or when it has done one."""
+        return self._connected and self.enabled and self._condition.is_good
+
+    @property
+    def taken(self) -> int:
+        """How many jobs it has."""
+        return self._flights.places_taken
+
+    def load_seconds(self, step_id: int) -> float:
+        """How much longer its last job of the step took that followed one of another step."""
+        cold, warm = (self._times.get((step_id, cold), 0.0) for cold in (True, False))
+        return cold - warm if warm else 0.0
 
     def ring(self) -> None:
         """Something changed in the database; to be called in the loop's thread."""
@@ -75,6 +96,7 @@ class Driver:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Drives until `stop` is set and rung. Jobs in flight stay at the server."""
+        self._desk.floor.enter(self)
         try:
             async with self._client, asyncio.TaskGroup() as group:
                 ear = group.create_task(self._listener.run())
@@ -83,6 +105,7 @@ class Driver:
                 ear.cancel()
                 await self._flights.close(seconds=self._pace.farewell)
         finally:
+            self._desk.floor.leave(self)
             await self._flights.close(seconds=0)
 
     async def _round(self, stop: asyncio.Event) -> None:
@@ -101,6 +124,7 @@ class Driver:
         """One look at everything that is due."""
         if not self._connected:
             await self._condition.connected(await self._client.probe())
+            await self._chooser.connected()
             self._connected, self._survey_at = True, 0.0
         await self._flights.collect()
         now = _time()
@@ -117,6 +141,8 @@ class Driver:
         due = [self._survey_at]
         if self._rung:
             due.append(self._heeded_at + self._pace.gather)
+        if self._chooser.courtesy_until is not None and self._has_room():
+            due.append(self._chooser.courtesy_until)
         if self._flights.at_server():
             due.append(self._polled_at + self._pace.poll)
         return max(0.0, min(due) - _time())
@@ -165,6 +191,7 @@ class Driver:
         if outcome.end is End.FAILED:
             failure = outcome.failure
             assert failure is not None
+            job.blame = Blame(node=failure.title or failure.node_type or None, log=failure.detail)
             cause = Cause.OUT_OF_MEMORY if failure.out_of_memory else Cause.RAISED
             return Failed(cause, failure.sentence)
         job.files = outcome.stills(job.output)
@@ -181,8 +208,11 @@ class Driver:
     def _learn(self, job: Tracked, outcome: Outcome) -> None:
         if outcome.started_ms is not None and outcome.ended_ms is not None:
             seconds = (outcome.ended_ms - outcome.started_ms) / 1000
-            known = self._longest.get(job.flight.step_id, 0.0)
-            self._longest[job.flight.step_id] = max(known, seconds)
+            step_id = job.flight.step_id
+            self._longest[step_id] = max(self._longest.get(step_id, 0.0), seconds)
+            if job.cold is not None:
+                job.took = Took(seconds, job.cold)
+                self._times[step_id, job.cold] = seconds
 
     async def _survey(self) -> None:
         """Finds every job again: in the queue, in history, or not at all."""
@@ -239,11 +269,13 @@ class Driver:
     async def _fill(self) -> None:
         """Claims and submits while there is a place at the server and a job to be had."""
         while self._unasked and self._has_room():
-            flight = await self._claim()
+            flight = await self._chooser.claim(self)
             if flight is None:
-                self._unasked = False
+                self._unasked = self._chooser.courtesy_until is not None
                 return
             job = self._flights.add(flight, where=Where.HERE)
+            job.cold = None if self.last_step is None else self.last_step != flight.step_id
+            self.last_step = flight.step_id
             await self._flights.apply(job, Heard.CLAIMED)
 
     def _has_room(self) -> bool:
@@ -254,31 +286,6 @@ class Driver:
             and self._flights.on_the_way_in < BACKLOG
             and not any(job.known.where is Where.HERE for job in self._flights)
         )
-
-    async def _claim(self) -> Flight | None:
-        """The next job, written down for this server before it hears of it."""
-        seed, now = secrets.randbits(SEED_BITS), self._desk.clock()
-        # A look first: it costs no writer's turn where there is nothing to do.
-        choice = await self._desk.read(lambda tx: selection.choose(tx, seed=seed))
-        if choice is None:
-            return None
-
-        def claim(tx: Tx) -> Flight | None:
-            claimed = selection.claim(
-                tx, backend_id=self.backend.id, seed=seed, prompt_id=str(uuid4()), now=now
-            )
-            if claimed is None:
-                return None
-            return attempts.claimed(tx, claimed, backend_id=self.backend.id)
-
-        try:
-            return await self._desk.write(claim)
-        except WorkflowFault as fault:
-            words, order = fault.sentence, choice.reason.step_order
-            await self._desk.write(
-                lambda tx: attempts.hold(tx, choice.run_id, step_order=order, reason=words, now=now)
-            )
-            return None
 
     async def _give_back(self) -> None:
         """Lets others have the jobs of a server that has been out of order for long."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final, assert_never
 from uuid import uuid4
 
@@ -32,6 +34,7 @@ from shortlist.domain.job_states import (
     step,
 )
 from shortlist.services import attempts, jobs
+from shortlist.services.assignments import NO_BLAME
 from shortlist.services.jobs import Flight
 
 AT_SERVER: Final = (Where.UNSURE, Where.QUEUED, Where.RUNNING)
@@ -178,7 +181,7 @@ class Flights:
         if effect is Do.ADOPT:
             coming = self._intake.adopt(job.flight, job.first)
         else:
-            coming = self._intake.take_in(job.flight, job.files)
+            coming = self._intake.take_in(job.flight, job.files, took=job.took)
         job.intake = asyncio.create_task(coming)
         job.intake.add_done_callback(lambda _: self._news())
 
@@ -190,7 +193,10 @@ class Flights:
         if fail.cause is Cause.TIMED_OUT:
             self.stuck.add(job.prompt_id)
         log.warning("job_failed", job=job_id, kind=kind, reason=sentence)
-        await self._desk.write(lambda tx: jobs.fail(tx, job_id, kind=kind, error=sentence, now=now))
+        blame = replace(job.blame, rest=timedelta(seconds=self._desk.pace.rest))
+        await self._desk.write(
+            lambda tx: jobs.fail(tx, job_id, kind=kind, error=sentence, now=now, blame=blame)
+        )
 
     async def _renew(self, job: Tracked) -> None:
         now, prompt_id = self._desk.clock(), str(uuid4())
@@ -208,7 +214,7 @@ class Flights:
         fresh = track(flight, where=Where.HERE, at=asyncio.get_running_loop().time())
         job.flight, job.graph, job.first = flight, fresh.graph, fresh.first
         job.watched, job.in_history, job.empty_since = fresh.watched, False, None
-        job.fetches = 0
+        job.fetches, job.blame, job.took = 0, NO_BLAME, None
 
     async def _forget(self, job: Tracked) -> None:
         """Deletes the history entry of the job before: the newest one stays, as a sentinel."""

@@ -26,6 +26,7 @@ from shortlist.images.model import (
     RenderingStopped,
 )
 from shortlist.services import jobs
+from shortlist.services.assignments import Took
 from shortlist.services.jobs import Flight, NewImage
 
 MOST_IMAGES: Final = 64
@@ -52,7 +53,9 @@ class Intake:
         self._desk = desk
         self._hindered = hindered
 
-    async def take_in(self, flight: Flight, files: Sequence[OutputFile]) -> Event:
+    async def take_in(
+        self, flight: Flight, files: Sequence[OutputFile], *, took: Took | None = None
+    ) -> Event:
         """Makes the files candidates of the job."""
         try:
             images = [await self._image(flight, file) for file in files[:MOST_IMAGES]]
@@ -65,7 +68,7 @@ class Intake:
             return Heard.LOST_TOUCH
         except BadPicture as fault:
             return Failed(Cause.BAD_OUTPUT, str(fault))
-        await self._persist(lambda: self._ingest(flight, images))
+        await self._persist(lambda: self._ingest(flight, images, took=took))
         return Heard.TAKEN_IN
 
     async def adopt(self, flight: Flight, first: OutputFile) -> Event:
@@ -139,10 +142,12 @@ class Intake:
             return []
         return [[box.x, box.y, box.width, box.height] for box in boxes]
 
-    async def _ingest(self, flight: Flight, images: Sequence[NewImage]) -> None:
+    async def _ingest(
+        self, flight: Flight, images: Sequence[NewImage], *, took: Took | None
+    ) -> None:
         now = self._desk.clock()
         made = await self._desk.write(
-            lambda tx: jobs.ingest(tx, flight.job_id, images=images, now=now)
+            lambda tx: jobs.ingest(tx, flight.job_id, images=images, now=now, took=took)
         )
         log.info("job_ingested", job=flight.job_id, candidates=made)
 

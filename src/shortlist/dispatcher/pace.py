@@ -11,8 +11,9 @@ class Pace:
 
     poll: float = 0.75
     """Between two looks at the history of a job: the truth, should the socket be silent."""
-    survey: float = 5.0
-    """Between two looks at the whole queue: what is lost, what runs, whether the worker lives."""
+    survey: float = 4.0
+    """Between two looks at the whole queue: what is lost, what runs, whether the worker lives.
+    Not 5: many servers close a connection that was idle for just as long."""
     absence: float = 3.0
     """Between two looks that find nothing of a job: a submit may be under way in a proxy."""
     deaf: float = 5.0
@@ -31,6 +32,10 @@ class Pace:
     """A server out of reach for as long: jobs it never accepted go back."""
     abandon: float = 600.0
     """... and those it had accepted, too."""
+    rest: float = 20.0
+    """After it ran out of memory a server is spared that step for as long."""
+    recheck: float = 300.0
+    """Between two looks at what a server lacks for a step: somebody may have put it there."""
     gather: float = 0.05
     """Changes that come closer together than this are looked at once."""
     look: float = 2.0

@@ -8,14 +8,18 @@ from pathlib import PurePosixPath
 from shortlist import logs
 from shortlist.comfy.client import INPUT_FOLDER, ComfyClient
 from shortlist.comfy.faults import ComfyError, RefusalKind, Refused, TooLarge, Unreachable
-from shortlist.comfy.graph import Graph, Node
+from shortlist.comfy.graph import Graph, Node, title_of
 from shortlist.comfy.plain import JSON
 from shortlist.dispatcher.desk import Desk
 from shortlist.dispatcher.tracked import Tracked
 from shortlist.domain.job_states import Cause, Event, Failed, Heard
 from shortlist.images.model import BlobsError, Missing
+from shortlist.services.assignments import Blame
 
 log = logs.get("dispatcher")
+
+_LACKING = {RefusalKind.MISSING_NODE_TYPE, RefusalKind.VALUE_NOT_IN_LIST}
+"""Refusals that another server, with other packs and models, may not repeat."""
 
 _NO_PARENT = "The parent's image is no longer in the image store."
 
@@ -42,12 +46,12 @@ class Submitter:
         except Refused as refusal:
             key = job.flight.parent_key
             if key not in self._uploaded or RefusalKind.FILE_NOT_FOUND not in refusal.kinds:
-                return Failed(Cause.REFUSED, refusal.sentence)
+                return _refused(job, refusal)
             del self._uploaded[key]
         try:
             return await self._submit(job)
         except Refused as refusal:
-            return Failed(Cause.REFUSED, refusal.sentence)
+            return _refused(job, refusal)
 
     async def _submit(self, job: Tracked) -> Event:
         try:
@@ -81,6 +85,16 @@ class Submitter:
             extension = name.suffix.lstrip(".")
             self._uploaded[key] = await self._client.upload(data, name.stem, extension)
         return _renamed(job.graph, f"{INPUT_FOLDER}/{name.name}", self._uploaded[key])
+
+
+def _refused(job: Tracked, refusal: Refused) -> Failed:
+    node = refusal.reasons[0].node if refusal.reasons else ""
+    job.blame = Blame(
+        node=title_of(job.graph, node) if node in job.graph else None,
+        log="\n".join(reason.sentence for reason in refusal.reasons),
+        lacking=refusal.kinds <= _LACKING,
+    )
+    return Failed(Cause.REFUSED, refusal.sentence)
 
 
 def _renamed(graph: Graph, wanted: str, given: str) -> Graph:

@@ -10,12 +10,16 @@ from shortlist.comfy.graph import Graph, as_graph
 from shortlist.comfy.messages import OutputFile
 from shortlist.dispatcher.listener import Watched
 from shortlist.domain.job_states import Event, Known, Where
+from shortlist.services.assignments import NO_BLAME, Blame, Took
 from shortlist.services.jobs import Flight
 
 
 @dataclass(slots=True)
 class Tracked:
-    """One job. `output` is the node that saves it, `first` the first file that node will write."""
+    """One job. `output` is the node that saves it, `first` the first file that node will write.
+
+    `cold`: the server was given another step before; null where the hub does not know.
+    """
 
     flight: Flight
     known: Known
@@ -29,6 +33,9 @@ class Tracked:
     missed_at: float = 0.0
     empty_since: float | None = None
     last_words: str = ""
+    blame: Blame = NO_BLAME
+    cold: bool | None = None
+    took: Took | None = None
     intake: Task[Event] | None = None
 
     @property

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final
 
 from sqlalchemy import bindparam, select
 
-from shortlist.comfy.workflow import Bindings, Role, Values, as_graph, patch
+from shortlist.comfy.workflow import Bindings, Graph, Role, Values, as_graph, patch
 from shortlist.services.wording import Words
 from shortlist.store.db import Tx
 from shortlist.store.schema import ImageCandidate, PipelineRun, PipelineStep
 
 UPLOADS: Final = "shortlist"
 """The folder of a server's inputs that parents are uploaded to, under their content hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A step's workflow before the values of a job are in it."""
+
+    step_id: int
+    graph: Graph
+    bindings: Bindings
+    takes_parent: bool
+
+
+def template(tx: Tx, run_id: int, *, step_order: int) -> Template:
+    """The step of that order in a run's pipeline."""
+    row = tx.execute(_OF_RUN, {"run": run_id, "step_order": step_order}).one()
+    graph = as_graph(json.loads(row.comfy_workflow_json))
+    return Template(row.id, graph, Bindings.from_json(row.bindings), step_order > 1)
 
 
 def build(
@@ -62,6 +80,11 @@ def upload_name(key: str) -> str:
 
 _STEP = select(PipelineStep.comfy_workflow_json, PipelineStep.bindings).where(
     PipelineStep.id == bindparam("step")
+)
+_OF_RUN = (
+    select(PipelineStep.id, PipelineStep.comfy_workflow_json, PipelineStep.bindings)
+    .join(PipelineRun, PipelineRun.pipeline_id == PipelineStep.pipeline_id)
+    .where(PipelineRun.id == bindparam("run"), PipelineStep.order == bindparam("step_order"))
 )
 _PARAMETERS = select(PipelineRun.parameters).where(PipelineRun.id == bindparam("run"))
 _PARENT = select(ImageCandidate.image_path).where(ImageCandidate.id == bindparam("id"))

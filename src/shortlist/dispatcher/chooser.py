@@ -1,0 +1,157 @@
+"""What one server is given next: the hub's choice, unless the server lacks something for it or
+another one should rather have it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Final
+from uuid import uuid4
+
+from shortlist import logs
+from shortlist.comfy.client import ComfyClient
+from shortlist.comfy.faults import ComfyError, WorkflowFault
+from shortlist.comfy.workflow import Catalogue, IssueKind, check
+from shortlist.dispatcher.desk import Desk
+from shortlist.dispatcher.floor import COURTESY_SECONDS, Hand
+from shortlist.services import assignments, attempts, graphs, selection
+from shortlist.services.graphs import Template
+from shortlist.services.jobs import Flight
+from shortlist.services.selection import Choice
+from shortlist.store.db import Tx
+
+SEED_BITS: Final = 53
+
+_LACKS: Final = (IssueKind.MISSING_NODE, IssueKind.MISSING_MODEL, IssueKind.NOT_IN_LIST)
+
+log = logs.get("dispatcher")
+
+
+class Chooser:
+    """Claims jobs for one server."""
+
+    def __init__(self, backend_id: int, client: ComfyClient, desk: Desk) -> None:
+        self._backend_id, self._client, self._desk = backend_id, client, desk
+        self._suited: set[int] = set()
+        self._catalogue: Catalogue | None = None
+        self._forget_at = 0.0
+        self.courtesy_until: float | None = None
+        """Until then a job is left to a better server."""
+
+    async def connected(self) -> None:
+        """The server may be another one now, or have been given what it lacked."""
+        self._suited.clear()
+        self._catalogue = None
+        self._forget_at = _time() + self._desk.pace.recheck
+        now = self._desk.clock()
+        await self._desk.write(lambda tx: assignments.forget_lacks(tx, self._backend_id, now=now))
+
+    async def claim(self, hand: Hand) -> Flight | None:
+        """The next job, written down for this server before it hears of it; null: none for it."""
+        if _time() >= self._forget_at:
+            await self.connected()
+        seed = secrets.randbits(SEED_BITS)
+        while True:
+            # A look first: it costs no writer's turn where there is nothing to do.
+            found = await self._desk.read(lambda tx: self._look(tx, seed))
+            if found is None:
+                return None
+            choice, template = found
+            if template.step_id in self._suited or await self._suits(template):
+                break
+        if self._leaves(hand, template.step_id):
+            return None
+        self.courtesy_until = None
+        return await self._claim(choice, seed)
+
+    def _look(self, tx: Tx, seed: int) -> tuple[Choice, Template] | None:
+        closed = assignments.closed(tx, self._backend_id, now=self._desk.clock())
+        choice = selection.choose(tx, seed=seed, closed=closed)
+        if choice is None:
+            return None
+        return choice, graphs.template(tx, choice.run_id, step_order=choice.reason.step_order)
+
+    async def _suits(self, template: Template) -> bool:
+        """Whether the server has all that the step needs. If not, and another one may, the step is
+        kept from this one."""
+        step_id = template.step_id
+        if await self._desk.read(
+            lambda tx: assignments.is_open_elsewhere(tx, self._backend_id, step_id)
+        ):
+            lack = await self._lack(template)
+            if lack:
+                now = self._desk.clock()
+                log.info("step_not_for_server", backend=self._backend_id, step=step_id)
+                await self._desk.write(
+                    lambda tx: assignments.lacks(
+                        tx, self._backend_id, step_id, sentence=lack, now=now
+                    )
+                )
+                return False
+        self._suited.add(step_id)
+        return True
+
+    async def _lack(self, template: Template) -> str:
+        """The first thing the server does not have for the step; empty when it has all."""
+        if self._catalogue is None:
+            try:
+                self._catalogue = await self._client.catalogue()
+            except ComfyError as fault:
+                log.info("catalogue_not_read", backend=self._backend_id, reason=fault.sentence)
+                return ""
+        issues = check(
+            template.graph,
+            template.bindings,
+            self._catalogue,
+            takes_parent=template.takes_parent,
+        )
+        varied = {(each.node, each.input) for each in template.bindings.variables.values()}
+        return next(
+            (
+                issue.sentence
+                for issue in issues
+                if issue.blocks and issue.kind in _LACKS and (issue.node, issue.input) not in varied
+            ),
+            "",
+        )
+
+    def _leaves(self, hand: Hand, step_id: int) -> bool:
+        """Whether the job is left to a better server, which is told; an idle one waits once."""
+        better = self._desk.floor.better(hand, step_id)
+        if better is None:
+            return False
+        if hand.taken and not better.is_free:
+            return True
+        if self.courtesy_until is None:
+            self.courtesy_until = _time() + COURTESY_SECONDS
+            better.ring()
+        return _time() < self.courtesy_until
+
+    async def _claim(self, choice: Choice, seed: int) -> Flight | None:
+        now, wildcards = self._desk.clock(), await asyncio.to_thread(self._desk.wildcards.read)
+
+        def claim(tx: Tx) -> Flight | None:
+            claimed = selection.claim(
+                tx,
+                backend_id=self._backend_id,
+                seed=seed,
+                prompt_id=str(uuid4()),
+                now=now,
+                wildcards=wildcards,
+            )
+            if claimed is None:
+                return None
+            return attempts.claimed(tx, claimed, backend_id=self._backend_id)
+
+        try:
+            return await self._desk.write(claim)
+        except WorkflowFault as fault:
+            words, order = fault.sentence, choice.reason.step_order
+            await self._desk.write(
+                lambda tx: attempts.hold(tx, choice.run_id, step_order=order, reason=words, now=now)
+            )
+            return None
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
