@@ -191,3 +191,17 @@ def test_the_log_is_newest_first_and_goes_on_page_by_page(
     assert page[1]["left"]["id"] == other
     older = client.get("/api/acts", params={"limit": 1, "before": sent[1]["id"]}).json()
     assert [entry["id"] for entry in older] == [sent[0]["id"]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"kind": "undo", "target": "own"},
+        {"kind": "walk", "walk": "own", "candidate": 1, "answer": "still_fine"},
+    ],
+)
+def test_an_act_that_names_itself_is_refused(content: Json, client: httpx2.Client) -> None:
+    sent = str(uuid4())
+    own = {name: sent if value == "own" else value for name, value in content.items()}
+    (result,) = send(client, own | {"id": sent})
+    assert result["problem"]["status"] == 404

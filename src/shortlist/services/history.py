@@ -232,4 +232,5 @@ def _entries(rows: Iterable[_Columns]) -> list[Entry]:
             at,
         )
         for row_id, person, kind, id, walk, body, answer, undone_by, at in rows
+        if answer  # an act being done has none yet, and must not find itself
     ]
