@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from shortlist.comfy.plain import a_dict, loads, storable
 from shortlist.comfy.workflow import (
@@ -235,12 +234,13 @@ def _read(path: Path, *, name: str | None) -> _File:
     try:
         file = _File.model_validate(value)
     except ValidationError as error:
-        raise BadInput(f"{path}: {_told(error.errors()[0])}") from error
+        raise BadInput(f"{path}: {_told(error)}") from error
     return file.model_copy(update={"name": file.name.strip()})
 
 
-def _told(error: ErrorDetails) -> str:
+def _told(fault: ValidationError) -> str:
     """The first thing wrong with a file, at its place."""
+    error = fault.errors()[0]
     place = "".join(
         f" {part + 1}" if isinstance(part, int) else f", {part}" for part in error["loc"]
     )
