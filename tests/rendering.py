@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -33,8 +33,8 @@ QUICK = Pace(
     first_retry=0.05,
     last_retry=0.2,
     zombie=0.5,
-    stall=1.0,
-    shortest_stall=1.0,
+    stall=30.0,
+    shortest_stall=30.0,
     give_back=0.5,
     abandon=2.0,
     rest=0.1,
@@ -43,9 +43,13 @@ QUICK = Pace(
     trouble=0.1,
     farewell=5.0,
 )
-"""A driver that loses its patience in tenths of a second."""
+"""A driver that loses its patience in tenths of a second, but for jobs that run: a busy machine may
+keep a simulator from its work for a while."""
 
-PATIENT_SECONDS = 30.0
+IMPATIENT = replace(QUICK, stall=3.0, shortest_stall=3.0)
+"""... and one that gives up a job without news."""
+
+PATIENT_SECONDS = 90.0
 """After this long a condition that a test waits for counts as never coming."""
 
 

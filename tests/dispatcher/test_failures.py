@@ -21,7 +21,7 @@ from dispatcher.watched import (
     statuses,
     the_backend,
 )
-from rendering import a_hub, add_backend, drawn, inverted, make_run, plain_image, until
+from rendering import IMPATIENT, a_hub, add_backend, drawn, inverted, make_run, plain_image, until
 from shortlist.domain.model import Health, JobStatus
 from shortlist.simulator.options import Fault, FaultKind
 from shortlist.store.db import Database, Tx
@@ -147,7 +147,10 @@ async def test_a_job_that_hangs_is_given_up_and_the_server_named(
     with database.transaction() as tx:
         make_run(tx, [plain_image()], leaves=1)
     hang = at_saving(FaultKind.HANG)
-    async with simulated(tmp_path, hang) as server, a_hub(database, tmp_path) as hub:
+    async with (
+        simulated(tmp_path, hang) as server,
+        a_hub(database, tmp_path, pace=IMPATIENT) as hub,
+    ):
         add_backend(database, server.url)
         await hub.until(lambda tx: errors(tx) and is_health(tx, Health.FAULTY))
         detail = hub.see(the_backend).health_detail
@@ -166,7 +169,7 @@ async def test_a_server_whose_worker_died_gets_no_more_and_its_jobs_go_elsewhere
     async with (
         simulated(dead, kill) as zombie,
         simulated(well) as server,
-        a_hub(database, tmp_path) as hub,
+        a_hub(database, tmp_path, pace=IMPATIENT) as hub,
     ):
         add_backend(database, zombie.url, name="zombie")
         await until(lambda: zombie.simulator.jobs.remaining() == 2)
@@ -250,7 +253,7 @@ async def test_one_bad_server_does_not_stop_the_others(database: Database, tmp_p
         simulated(hanging, at_saving(FaultKind.HANG, times=9)) as first,
         simulated(slow, Fault(kind=FaultKind.SLOW_VIEW, seconds=0.5, times=9)) as second,
         simulated(good) as third,
-        a_hub(database, tmp_path) as hub,
+        a_hub(database, tmp_path, pace=IMPATIENT) as hub,
     ):
         for server in (first, second, third):
             add_backend(database, server.url, name=str(port_of(server)))
