@@ -52,6 +52,12 @@ class Hub:
         rows = (dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True))
         return {cast("int", row["id"]): row for row in rows}
 
+    @property
+    def last_step(self) -> str:
+        """The address of the Vote screen, held to the last step."""
+        columns = cast("list[Json]", self.get("/runs/1")["columns"])
+        return f"{self.url}/#/vote?run=1&step={columns[-1]['step_order']}"
+
     def finished(self) -> int:
         """Live images of the last step."""
         return cast("int", self.get("/runs/1")["finished"])
@@ -60,12 +66,19 @@ class Hub:
         """This person's acts, newest first."""
         return cast("list[Json]", self.get("/acts?limit=100"))
 
-    def until(self, holds: Callable[[], object], what: str, *, page: Page | None = None) -> None:
+    def until(
+        self,
+        holds: Callable[[], object],
+        what: str,
+        *,
+        page: Page | None = None,
+        within: float = COMES_WITHIN,
+    ) -> None:
         """Waits until `holds` gives something true; `page` is served meanwhile."""
-        deadline = time.monotonic() + COMES_WITHIN
+        deadline = time.monotonic() + within
         while not holds():
             if time.monotonic() > deadline:
-                pytest.fail(f"not within {COMES_WITHIN:.0f} s: {what}")
+                pytest.fail(f"not within {within:.0f} s: {what}")
             if page is None:
                 time.sleep(0.1)
             else:

@@ -30,7 +30,7 @@ def phone(browser: Browser) -> Iterator[Page]:
 
 def test_twenty_votes_in_a_tunnel_count_exactly_once(start_demo: Start, phone: Page) -> None:
     hub = start_demo()
-    phone.goto(hub.url)
+    phone.goto(hub.last_step)
     on_stage(phone)
     phone.wait_for_function(ALL_THERE, arg=FINISHED)
     phone.context.set_offline(True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from statistics import quantiles
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from e2e.demo import on_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Page
 
     from e2e.conftest import Start
@@ -51,26 +51,24 @@ MEASURE = """() => {
 }"""
 
 
-def test_the_next_pair_is_painted_within_a_tenth_of_a_second(
-    start_demo: Start, page: Page, record_property: Callable[[str, object], None]
-) -> None:
+def test_the_next_pair_is_painted_within_a_tenth_of_a_second(start_demo: Start, page: Page) -> None:
     hub = start_demo()
-    page.goto(hub.url)
+    page.goto(hub.last_step)
     page.evaluate(MEASURE)
-    excess = []
+    rounds = []
     for _ in range(ROUNDS):
         votes = vote(page)
         took, idle = p95(votes, "took"), p95(votes, "idle")
-        excess.append(took - LIMIT_MS - max(0, idle - TWO_FRAMES_MS))
-        record_property("key_to_paint_p95_ms", round(took))
-        if excess[-1] <= 0:
+        rounds.append({"p95": took, "two idle frames": idle})
+        if took <= LIMIT_MS + max(0, idle - TWO_FRAMES_MS):
             break
-    assert min(excess) <= 0
+    else:
+        pytest.fail(f"slower than {LIMIT_MS} ms in each round: {rounds}")
 
 
 def test_no_picture_is_asked_for_only_when_it_is_wanted(start_demo: Start, page: Page) -> None:
     hub = start_demo()
-    page.goto(hub.url)
+    page.goto(hub.last_step)
     page.evaluate(MEASURE)
     votes = vote(page)
     assert [each["late"] for each in votes if each["late"]] == []

@@ -27,17 +27,19 @@ export type DeckState =
   | { name: "done"; answer: DeckAnswer }
   | { name: "failed"; problem: Error };
 
-/** How far ahead: pairs known, pictures fetched, pairs decoded, pairs laid out under the current. */
+/**
+ * How far ahead: pairs known, and when more are asked for; pairs fetched, decoded, and laid out
+ * under the current one.
+ */
 export interface Depth {
   known: number;
+  low: number;
   fetched: number;
   decoded: number;
   under: number;
 }
-export const DESK: Depth = { known: 8, fetched: 8, decoded: 3, under: 2 };
-export const PHONE: Depth = { known: 30, fetched: 24, decoded: 2, under: 1 };
-/** More are asked for when this many, or fewer, are left. */
-const LOW = 5;
+export const DESK: Depth = { known: 8, low: 5, fetched: 8, decoded: 3, under: 2 };
+export const PHONE: Depth = { known: 30, low: 22, fetched: 24, decoded: 2, under: 1 };
 
 export interface Feed {
   more: (count: number, exclude: string) => Promise<DeckAnswer>;
@@ -119,7 +121,7 @@ export class Deck {
 
   /** Asks for more when few are left. */
   async fill(): Promise<void> {
-    if (this.queue.length > LOW) return;
+    if (this.queue.length > this.depth.low) return;
     if (this.#asking) {
       this.#again = true;
       return;
@@ -128,7 +130,8 @@ export class Deck {
     const generation = this.#generation;
     try {
       const answer = await this.feed.more(this.depth.known, this.#exclude());
-      if (generation === this.#generation) this.#take(answer);
+      // A column may have given all it has, and another one more.
+      if (generation === this.#generation) this.#again = this.#take(answer) > 0 || this.#again;
     } catch (fault) {
       if (this.queue.length === 0) this.state = { name: "failed", problem: fault instanceof Error ? fault : new Error(String(fault)) };
     } finally {
@@ -150,14 +153,17 @@ export class Deck {
     showing.broken[side] = true;
   }
 
-  #take(answer: DeckAnswer): void {
+  /** Takes up new pairs; gives how many. */
+  #take(answer: DeckAnswer): number {
     this.remaining = answer.remaining;
     const known = new Set([...this.queue.map((showing) => showing.pair.key), ...this.feed.unsent()]);
     const fresh = answer.pairs.filter((pair) => !known.has(pair.key));
     const room = this.depth.known - this.queue.length;
     const last = this.queue.at(-1)?.pair ?? null;
-    this.#set([...this.queue, ...spread(fresh.slice(0, Math.max(room, 0)), last).map((pair) => this.#showing(pair))]);
+    const added = spread(fresh.slice(0, Math.max(room, 0)), last).map((pair) => this.#showing(pair));
+    this.#set([...this.queue, ...added]);
     if (this.queue.length === 0) this.state = emptied(answer);
+    return added.length;
   }
 
   #set(queue: readonly Showing[]): void {

@@ -15,6 +15,7 @@ import { WalkFlow } from "./walk.svelte";
 export type Side = "left" | "right";
 export interface Choice {
   run: number | null;
+  /** The step's order in its pipeline, not its id. */
   step: number | null;
 }
 

@@ -1,0 +1,131 @@
+"""Runs with gates on a demo's hub, made over its own interface as a script would."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+from uuid import uuid4
+
+import shortlist
+from e2e.demo import Hub, Json
+
+WORKFLOWS = Path(shortlist.__file__).parent / "simulator" / "workflows"
+STEPS = {"Base": "base", "Face Fix": "face-fix", "Hand Fix": "hand-fix", "Upscale": "upscale"}
+MANUAL = ("manual",) * 4
+
+
+@dataclass(frozen=True, slots=True)
+class GatedRun:
+    """One run of the four sample steps."""
+
+    hub: Hub
+    id: int
+    steps: tuple[int, ...]
+
+    @property
+    def page(self) -> str:
+        """The address of its own page."""
+        return f"{self.hub.url}/#/run/{self.id}"
+
+    def columns(self) -> list[Json]:
+        return cast("list[Json]", self.hub.get(f"/runs/{self.id}")["columns"])
+
+    def states(self) -> list[object]:
+        return [column["state"] for column in self.columns()]
+
+    def made(self) -> list[object]:
+        return [column["made"] for column in self.columns()]
+
+    def gate(self, order: int) -> Json:
+        return self.hub.get(f"/runs/{self.id}/steps/{self.steps[order - 1]}/gate")
+
+    def ranking(self, order: int) -> list[int]:
+        """The live images of a step, best first."""
+        return cast("dict[str, list[int]]", self.gate(order)["images"])["id"]
+
+    def advancing(self, order: int) -> list[int]:
+        images = cast("dict[str, list[int]]", self.gate(order)["images"])
+        pairs = zip(images["id"], images["advances"], strict=True)
+        return [id for id, advances in pairs if advances]
+
+    def awaits(self, order: int) -> None:
+        """Waits until a gate asks for a person."""
+        self.hub.until(
+            lambda: self.states()[order - 1] == "awaiting approval", f"step {order} complete"
+        )
+
+    def makes(self, images: Sequence[int]) -> None:
+        """Waits until it has made so many images of each step."""
+        self.hub.until(lambda: self.made() == list(images), f"{images} made")
+
+    def act(self, act: Json) -> Json:
+        results = self.hub.post("/acts", {"acts": [{"id": str(uuid4()), **act}]})["results"]
+        return cast("list[Json]", results)[0]
+
+    def approve(self, order: int, top_k: int) -> None:
+        act = {"kind": "approve", "run_id": self.id, "step_id": self.steps[order - 1]}
+        assert self.act({**act, "top_k": top_k})["ok"]
+
+    def rank(self, ids: Sequence[int]) -> None:
+        """Votes so that these images stand in this order, ahead of all others."""
+        last = next(id for id in reversed(self.ranking(2)) if id not in ids)
+        for place, id in enumerate(ids):
+            for _ in range(len(ids) - place):
+                self.act({"kind": "vote", "winner": id, "loser": last, "left": id})
+
+
+def gated_run(
+    hub: Hub,
+    *,
+    gates: Sequence[str] = MANUAL,
+    base_count: int = 3,
+    max_children: int = 3,
+    waiting: Json | None = None,
+) -> GatedRun:
+    """A run whose second step is complete."""
+    steps = [
+        {
+            "name": name,
+            "workflow": json.loads((WORKFLOWS / f"{file}.json").read_text("utf-8")),
+            "gate": gate,
+            "default_top_k": 3,
+        }
+        for (name, file), gate in zip(STEPS.items(), gates, strict=True)
+    ]
+    pipeline = hub.post("/pipelines", {"name": f"Gated {uuid4()}", "steps": steps})
+    new: Json = {
+        "pipeline_id": pipeline["id"],
+        "name": "Beach shoot",
+        "prompt": "a walker at the beach",
+        "base_count": base_count,
+        "max_children": max_children,
+        "priority": 5,
+    }
+    run = hub.post("/runs", new | ({"waiting": waiting} if waiting else {}))
+    columns = cast("list[dict[str, int]]", run["columns"])
+    made = GatedRun(hub, cast("int", run["id"]), tuple(column["step_id"] for column in columns))
+    if gates[1] == "manual":
+        made.awaits(2)
+    return made
+
+
+def multiply(database: Path, run: GatedRun, *, order: int, until: int) -> None:
+    """Copies the images of a step until there are so many, each with a rating of its own."""
+    with sqlite3.connect(database) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(candidate)")]
+        copied = [name for name in columns if name not in {"id", "job_id", "elo_score"}]
+        names = ", ".join(copied)
+        connection.execute(
+            f"""
+            WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?)
+            INSERT INTO candidate ({names}, elo_score)
+            SELECT {names}, 900 + (abs(random()) % 200000) / 1000.0
+            FROM candidate, number WHERE pipeline_run_id = ? AND step_order = ? LIMIT ?
+            """,
+            (until, run.id, order, until - len(run.ranking(order))),
+        )
+    connection.close()
