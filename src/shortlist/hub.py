@@ -30,6 +30,8 @@ from shortlist.api.app import create_app
 from shortlist.api.deps import Options, Rooms
 from shortlist.dispatcher.catalogues import Catalogues
 from shortlist.dispatcher.dispatcher import Dispatcher
+from shortlist.dispatcher.trials import Trials
+from shortlist.dispatcher.wildcards import WildcardFiles
 from shortlist.errors import ConfigFault, Conflict, Problem
 from shortlist.images.blobs import Blobs
 from shortlist.images.model import BlobsError
@@ -92,8 +94,14 @@ async def running(settings: Settings, *, servers: Sequence[Server] = ()) -> Asyn
                 url = _url(listener)
                 _register(database, servers, own=_own(listener))
                 dispatcher = Dispatcher(
-                    database, blobs, renderer, lookahead=settings.lookahead, clock=_now
+                    database,
+                    blobs,
+                    renderer,
+                    lookahead=settings.lookahead,
+                    clock=_now,
+                    wildcards=settings.wildcards_location,
                 )
+                trials = Trials(blobs, renderer)
                 app = create_app(
                     database,
                     blobs,
@@ -101,10 +109,15 @@ async def running(settings: Settings, *, servers: Sequence[Server] = ()) -> Asyn
                     options=_options(settings, own=_own(listener)),
                     progress=dispatcher.progress,
                     catalogues=Catalogues(database),
+                    trials=trials,
+                    wildcards=WildcardFiles(settings.wildcards_location),
                 )
                 hub = Hub(url, app.state.rooms, dispatcher)
-                async with _at_work(hub, app, listener=listener):
-                    yield hub
+                try:
+                    async with _at_work(hub, app, listener=listener):
+                        yield hub
+                finally:
+                    await trials.close()
         finally:
             database.close()
 

@@ -104,6 +104,11 @@ class Settings(BaseSettings):
         return self.images or str(self.data.expanduser() / "images")
 
     @property
+    def wildcards_location(self) -> Path:
+        """The folder of wildcard files for prompts."""
+        return self.data.expanduser() / "wildcards"
+
+    @property
     def secret(self) -> str | None:
         return None if self.token is None else self.token.get_secret_value()
 

@@ -14,18 +14,29 @@ from fastapi.routing import APIRoute
 from shortlist import __version__
 from shortlist.api import (
     backends,
+    checks,
+    failures,
     gates,
     images,
     jobs,
     live,
     pipelines,
     problems,
+    prompts,
     runs,
     session,
     status,
     triage,
 )
-from shortlist.api.deps import CatalogueSource, Options, ProgressFeed, Rooms
+from shortlist.api import trials as trying
+from shortlist.api.deps import (
+    CatalogueSource,
+    Options,
+    ProgressFeed,
+    Rooms,
+    TrialRunner,
+    WildcardSource,
+)
 from shortlist.api.door import Door
 from shortlist.images.blobs import Blobs
 from shortlist.images.renderer import RendererPool
@@ -47,6 +58,10 @@ PROBLEM: Final[dict[str, object]] = {
 ROUTERS: Final = (
     runs.router,
     pipelines.router,
+    checks.router,
+    failures.router,
+    trying.router,
+    prompts.router,
     gates.router,
     triage.router,
     images.router,
@@ -66,10 +81,14 @@ def create_app(
     options: Options,
     progress: ProgressFeed,
     catalogues: CatalogueSource,
+    trials: TrialRunner,
+    wildcards: WildcardSource,
 ) -> FastAPI:
     """The hub's interface over these rooms; `app.state.rooms` holds them, and the open streams."""
     app = bare_app()
-    app.state.rooms = Rooms(database, blobs, renderer, options, progress, catalogues)
+    app.state.rooms = Rooms(
+        database, blobs, renderer, options, progress, catalogues, trials, wildcards
+    )
     app.add_middleware(Door, options=options)
     _add_page(app, options)
     return app

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Response
 
 from shortlist.api.deps import IdInPath, InRooms, Now
 from shortlist.api.edge import StrictRoute
-from shortlist.api.models import Backend, JobSummary
+from shortlist.api.models import Backend, JobSummary, StepThere
 from shortlist.api.requests import BackendChange, NewBackend
-from shortlist.services import backends, work
+from shortlist.services import assignments, backends, work
+from shortlist.services.assignments import Assignment
 from shortlist.services.backends import BackendView
 from shortlist.services.work import JobView
 from shortlist.store.db import Tx
@@ -52,16 +53,29 @@ def remove_backend(backend_id: IdInPath, rooms: InRooms, now: Now) -> Response:
     return Response(status_code=204)
 
 
+@router.post("/{backend_id}/steps/{step_id}/release", operation_id="release_step_on_backend")
+def release_step_on_backend(
+    backend_id: IdInPath, step_id: IdInPath, rooms: InRooms, now: Now
+) -> Backend:
+    """Lets a server have a step again that it lacked something for or failed at too often."""
+
+    def release(tx: Tx) -> Backend:
+        assignments.release(tx, backend_id, step_id, now=now)
+        return _one(tx, backend_id)
+
+    return rooms.database.run(release)
+
+
 def listed(tx: Tx) -> list[Backend]:
-    flying = work.in_flight(tx)
-    return [_shape(view, flying) for view in backends.views(tx)]
+    flying, steps = work.in_flight(tx), assignments.views(tx)
+    return [_shape(view, flying, steps) for view in backends.views(tx)]
 
 
 def _one(tx: Tx, backend_id: int) -> Backend:
-    return _shape(backends.view(tx, backend_id), work.in_flight(tx))
+    return _shape(backends.view(tx, backend_id), work.in_flight(tx), assignments.views(tx))
 
 
-def _shape(view: BackendView, flying: list[JobView]) -> Backend:
+def _shape(view: BackendView, flying: list[JobView], steps: list[Assignment]) -> Backend:
     return Backend(
         id=view.id,
         name=view.name,
@@ -74,4 +88,5 @@ def _shape(view: BackendView, flying: list[JobView]) -> Backend:
         simulator=view.simulator,
         heard_at=view.heard_at,
         in_flight=[JobSummary.model_validate(job) for job in flying if job.backend.id == view.id],
+        steps=[StepThere.model_validate(step) for step in steps if step.backend_id == view.id],
     )

@@ -15,9 +15,11 @@ from fastapi import Path as InPath
 from starlette.requests import Request
 
 from shortlist.comfy.workflow import Catalogue
+from shortlist.domain.prompts import Wildcards
 from shortlist.errors import Unavailable
 from shortlist.images.blobs import Blobs
 from shortlist.images.renderer import RendererPool
+from shortlist.services.trials import Trial, Wish
 from shortlist.store.db import Database
 
 LARGEST_ID: Final = 2**53
@@ -70,11 +72,41 @@ class ProgressFeed(Protocol):
     def subscribe(self) -> AbstractContextManager[Ticks]: ...
 
 
+class Asked(Protocol):
+    """A server's node types, or why they are not known."""
+
+    @property
+    def catalogue(self) -> Catalogue | None: ...
+    @property
+    def why(self) -> str: ...
+
+
 class CatalogueSource(Protocol):
-    """Whoever can ask a server for its node types."""
+    """Whoever can ask servers what they have."""
 
     async def get(self) -> Catalogue | None:
-        """Null while no server answers."""
+        """Of the first server that answers; null while none does."""
+
+    async def of(self, url: str) -> Asked:
+        """Of the server at an address."""
+
+    async def test(self, url: str) -> object:
+        """What is found at an address, with the attributes of `workshop.ServerAnswer`."""
+
+
+class TrialRunner(Protocol):
+    """Whoever makes test runs; the hub's own."""
+
+    def start(self, wish: Wish) -> Trial: ...
+    def get(self, id: str) -> Trial: ...
+    async def cancel(self, id: str) -> Trial: ...
+
+
+class WildcardSource(Protocol):
+    """Whoever knows the person's wildcard files."""
+
+    def read(self) -> Wildcards:
+        """The lines of each. Blocks."""
 
 
 class Streams:
@@ -119,6 +151,8 @@ class Rooms:
     options: Options
     progress: ProgressFeed
     catalogues: CatalogueSource
+    trials: TrialRunner
+    wildcards: WildcardSource
     streams: Streams = field(default_factory=Streams)
 
 

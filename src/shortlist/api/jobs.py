@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -36,7 +37,10 @@ def get_job(job_id: IdInPath, rooms: InRooms) -> Job:
     """One job with the exact workflow that was sent."""
     with rooms.database.snapshot() as tx:
         summary = JobSummary.model_validate(work.view(tx, job_id))
-        return Job(**summary.model_dump(), workflow=json.loads(work.workflow(tx, job_id)))
+        details = asdict(work.details(tx, job_id))
+        return Job(
+            **summary.model_dump(), **details | {"workflow": json.loads(details["workflow"])}
+        )
 
 
 @router.post("/{job_id}/cancel", operation_id="cancel_job")

@@ -230,6 +230,12 @@ class JobSummary(Shape):
 
 
 class Job(JobSummary):
+    """`error_node`: the title of the node that failed; `error_log`: what the server wrote."""
+
+    prompt: str | None
+    negative_prompt: str | None
+    error_node: str | None
+    error_log: str | None
     workflow: dict[str, object]
 
 
@@ -295,6 +301,21 @@ class Candidate(Card):
     kills: list[KillRecord]
 
 
+class StepThere(Shape):
+    """One step on one server. `lacks`, `held_reason` and `rests_until` each keep it from there.
+
+    `load_seconds`: what it costs to begin with it there after another step; null: not measured.
+    """
+
+    step_id: int
+    step_name: str
+    pipeline_name: str
+    lacks: str | None
+    held_reason: str | None
+    rests_until: datetime | None
+    load_seconds: float | None
+
+
 class Backend(Shape):
     id: int
     name: str
@@ -307,6 +328,7 @@ class Backend(Shape):
     simulator: bool
     heard_at: datetime | None
     in_flight: list[JobSummary]
+    steps: list[StepThere]
 
 
 class Status(Shape):
@@ -323,7 +345,9 @@ class Status(Shape):
 class BindingChoice(Shape):
     node_id: str
     node_title: str
+    class_type: str
     input: str
+    value: str | int | float | bool | None
     reason: str
 
 
@@ -354,4 +378,8 @@ class Inspection(Shape):
     graph: dict[str, object]
     notes: list[str]
     bindings: list[FoundBinding]
+    proposal: dict[str, object] = Field(description="the bindings as a new step takes them")
+    inputs: list[BindingChoice] = Field(description="what can be a variable of a run")
+    packs: dict[str, list[str]] = Field(description="node types of installed packs, by pack")
+    checked: bool = Field(description="whether a server was asked for its nodes")
     problems: list[Finding]

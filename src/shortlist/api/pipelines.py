@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import datetime
 
 from anyio import to_thread
 from fastapi import APIRouter
 
-from shortlist.api.deps import IdInPath, InRooms, Now
+from shortlist.api.deps import IdInPath, InRooms, Now, Rooms
 from shortlist.api.edge import WorkflowRoute
 from shortlist.api.models import (
     BindingChoice,
@@ -20,8 +21,9 @@ from shortlist.api.models import (
     Severity,
     StepDetail,
 )
-from shortlist.api.requests import NewPipeline, NewStep, WorkflowToInspect
+from shortlist.api.requests import NewBindings, NewPipeline, NewStep, WorkflowToInspect
 from shortlist.comfy import workflow as comfy
+from shortlist.comfy.plain import JSON
 from shortlist.comfy.workflow import (
     Bindings,
     Catalogue,
@@ -33,10 +35,14 @@ from shortlist.comfy.workflow import (
     Role,
     WorkflowFault,
 )
-from shortlist.errors import BadInput
-from shortlist.services import pipelines
+from shortlist.errors import BackendFault, BadInput
+from shortlist.services import backends, pipelines
+from shortlist.services.backends import BackendView
 from shortlist.services.pipelines import PipelineView
 from shortlist.store.db import Database, Tx
+
+MOST_SHOWN = 2_000
+"""Characters of a value shown beside its input."""
 
 router = APIRouter(tags=["pipelines"], route_class=WorkflowRoute)
 
@@ -62,10 +68,44 @@ async def create_pipeline(body: NewPipeline, rooms: InRooms, now: Now) -> Pipeli
     return await to_thread.run_sync(_create, rooms.database, body, catalogue, now)
 
 
+@router.put("/pipelines/{pipeline_id}/steps/{step_id}/bindings", operation_id="correct_bindings")
+def correct_bindings(
+    pipeline_id: IdInPath, step_id: IdInPath, body: NewBindings, rooms: InRooms, now: Now
+) -> PipelineDetail:
+    """Makes the next version of a pipeline with other bindings of one step; runs keep theirs."""
+    try:
+        bindings = Bindings.from_json(body.bindings)  # type: ignore[arg-type]  # checked there
+    except WorkflowFault as fault:
+        raise BadInput(fault.sentence, field="bindings") from fault
+
+    def correct(tx: Tx) -> PipelineDetail:
+        made = pipelines.rebind(tx, pipeline_id, step_id, bindings=bindings, now=now)
+        return _detail(pipelines.view(tx, made))
+
+    return rooms.database.run(correct)
+
+
 @router.post("/workflows/inspect", operation_id="inspect_workflow")
 async def inspect_workflow(body: WorkflowToInspect, rooms: InRooms) -> Inspection:
     """What the hub finds in a workflow: where image, seed, prompts and output are."""
-    return await to_thread.run_sync(_inspect, body, await rooms.catalogues.get())
+    catalogue = await _catalogue(rooms, body.backend_id)
+    return await to_thread.run_sync(_inspect, body, catalogue)
+
+
+async def _catalogue(rooms: Rooms, backend_id: int | None) -> Catalogue | None:
+    """Of the server asked for, else of any that answers. Raises `BackendFault` for one away."""
+    if backend_id is None:
+        return await rooms.catalogues.get()
+    server = await to_thread.run_sync(_server, rooms.database, backend_id)
+    asked = await rooms.catalogues.of(server.url)
+    if asked.catalogue is None:
+        raise BackendFault(f"{server.name} can't be asked for its nodes: {asked.why}")
+    return asked.catalogue
+
+
+def _server(database: Database, backend_id: int) -> BackendView:
+    with database.snapshot() as tx:
+        return backends.view(tx, backend_id)
 
 
 _NEEDED = {
@@ -94,31 +134,58 @@ def _create(
 
 
 def _inspect(body: WorkflowToInspect, catalogue: Catalogue | None) -> Inspection:
-    read = _imported(body.workflow, catalogue, where="")
+    read = _imported(body, catalogue, where="")
     found = comfy.find_bindings(read.graph, catalogue)
     return Inspection(
         format=read.form,
         graph={**comfy.as_json(read.graph)},
         notes=list(read.notes),
         bindings=_bindings(read.graph, found),
+        proposal={**found.bindings().to_json()},
+        inputs=[_choice(choice) for choice in found.inputs],
+        packs=_packs(read.graph, catalogue),
+        checked=catalogue is not None,
         problems=[*_missing(found), *_issues(read.graph, found, catalogue)],
     )
 
 
 def _imported(
-    given: dict[str, object] | str, catalogue: Catalogue | None, *, where: str
+    given: NewStep | WorkflowToInspect, catalogue: Catalogue | None, *, where: str
 ) -> Imported:
     """The workflow, read; raises `BadInput` that says what is wrong with the file."""
-    text = given if isinstance(given, str) else json.dumps(given)
     try:
-        return comfy.parse(text, catalogue)
+        return comfy.parse(_file(given, where=where), catalogue)
     except WorkflowFault as fault:
-        raise BadInput(f"{where}{fault.sentence}", field="workflow") from fault
+        raise BadInput(
+            f"{where}{fault.sentence}", field="workflow", items=list(fault.items)
+        ) from fault
+
+
+def _file(given: NewStep | WorkflowToInspect, *, where: str) -> str | bytes:
+    if given.picture is not None and given.workflow is None:
+        return decoded(given.picture, where=where)
+    if given.workflow is None or given.picture is not None:
+        raise BadInput(f"{where}send a workflow or a picture, one of the two.", field="workflow")
+    return given.workflow if isinstance(given.workflow, str) else json.dumps(given.workflow)
+
+
+def decoded(text: str, *, where: str = "") -> bytes:
+    """The bytes of a file sent in base64."""
+    try:
+        return base64.b64decode(text)
+    except ValueError as error:
+        raise BadInput(f"{where}the picture is not in base64.", field="picture") from error
+
+
+def _packs(graph: Graph, catalogue: Catalogue | None) -> dict[str, list[str]]:
+    if catalogue is None:
+        return {}
+    return {pack: list(types) for pack, types in comfy.outside_core(graph, catalogue).items()}
 
 
 def _new_step(step: NewStep, *, order: int, catalogue: Catalogue | None) -> pipelines.NewStep:
     where = f"Step {order}, {step.name.strip() or 'without a name'}: "
-    graph = _imported(step.workflow, catalogue, where=where).graph
+    graph = _imported(step, catalogue, where=where).graph
     try:
         bindings = (
             comfy.find_bindings(graph, catalogue).bindings()
@@ -143,7 +210,9 @@ def _bindings(graph: Graph, found: Found) -> list[FoundBinding]:
             role=finding.role,
             node_id=target.node,
             node_title=comfy.name_of(graph, target.node),
+            class_type=graph[target.node]["class_type"],
             input=target.input,
+            value=_shown(graph[target.node]["inputs"].get(target.input)),
             reason=finding.why,
             sure=finding.sure,
             alternatives=[_choice(choice) for choice in finding.choices],
@@ -157,9 +226,18 @@ def _choice(choice: Choice) -> BindingChoice:
     return BindingChoice(
         node_id=choice.target.node,
         node_title=choice.title,
+        class_type=choice.class_type,
         input=choice.target.input,
+        value=_shown(choice.value),
         reason=choice.why,
     )
+
+
+def _shown(value: JSON) -> str | int | float | bool | None:
+    """A plain value as it is; a link or a list is not shown."""
+    if isinstance(value, str):
+        return value[:MOST_SHOWN]
+    return None if isinstance(value, dict | list) else value
 
 
 def _missing(found: Found) -> list[Finding]:

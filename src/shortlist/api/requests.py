@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from shortlist.domain.job_states import Cause
 from shortlist.domain.model import ActKind, GateKind, Pin, RunStatus, WalkAnswer
 
 MOST_ACTS = 50
@@ -37,11 +38,20 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Base64 = Annotated[
+    str,
+    StringConstraints(max_length=16 * 2**20, pattern=r"^[A-Za-z0-9+/\s]*={0,2}\s*$"),
+    Field(description="a file's bytes in base64"),
+]
+
+
 class NewStep(Body):
-    """One step: a workflow as saved by ComfyUI's editor or in its API format."""
+    """One step: a workflow as saved by ComfyUI's editor or in its API format, or a `picture` made
+    by ComfyUI, which carries its workflow."""
 
     name: Words
-    workflow: Graph | str
+    workflow: Graph | str | None = None
+    picture: Base64 | None = None
     max_children: Count | None = None
     gate: GateKind = GateKind.MANUAL
     default_top_k: Count | None = None
@@ -55,7 +65,49 @@ class NewPipeline(Body):
 
 
 class WorkflowToInspect(Body):
-    workflow: Graph | str
+    """A workflow, or a `picture` made by ComfyUI; read with the node types of `backend_id`, or of
+    any server that answers."""
+
+    workflow: Graph | str | None = None
+    picture: Base64 | None = None
+    backend_id: Id | None = None
+
+
+class NewBindings(Body):
+    """Where the values of a step go, as an inspection and a pipeline show them."""
+
+    bindings: Graph
+
+
+class FailuresToRetry(Body):
+    """A group of failures, by what they have in common."""
+
+    kind: Cause
+    step_id: Id
+    backend_id: Id
+
+
+class PromptToTry(Body):
+    """A prompt with alternatives and wildcards; `seed` makes the samples the same again."""
+
+    prompt: Words
+    count: Annotated[Number, Field(ge=1, le=20)] = 5
+    seed: Annotated[Number, Field(ge=0, le=2**53 - 1)] = 0
+
+
+class TrialToStart(Body):
+    """A test run of a step: on a candidate or on an own picture; a first step needs neither.
+
+    Without `backend_id` the first server that answers and has it all makes it.
+    """
+
+    backend_id: Id | None = None
+    candidate_id: Id | None = None
+    picture: Base64 | None = None
+    prompt: Words = ""
+    negative_prompt: Words = ""
+    parameters: Graph = {}
+    seed: Annotated[Number, Field(ge=0, le=2**53 - 1)] = 1
 
 
 class Waiting(Body):
@@ -117,6 +169,10 @@ class RunChange(Body):
 class NewBackend(Body):
     url: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
     name: Name | None = None
+
+
+class Address(Body):
+    url: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
 class BackendChange(Body):

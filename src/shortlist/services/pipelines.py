@@ -97,6 +97,29 @@ def create(tx: Tx, name: str, *, description: str, steps: Sequence[NewStep], now
     return pipeline_id
 
 
+def rebind(tx: Tx, pipeline_id: int, step_id: int, *, bindings: Bindings, now: datetime) -> int:
+    """Makes the next version of a pipeline with other bindings of one step; returns its id."""
+    present = view(tx, pipeline_id)
+    if step_id not in {step.id for step in present.steps}:
+        raise NotFound(f"Pipeline {pipeline_id} has no step {step_id}.")
+    steps = [
+        NewStep(
+            name=step.name,
+            graph=as_graph(json.loads(step.workflow)),
+            bindings=bindings if step.id == step_id else _stored(step),
+            max_children=step.max_children,
+            gate=step.gate,
+            default_top_k=step.default_top_k,
+        )
+        for step in present.steps
+    ]
+    return create(tx, present.name, description=present.description, steps=steps, now=now)
+
+
+def _stored(step: StepView) -> Bindings:
+    return Bindings.from_json(step.bindings)  # type: ignore[arg-type]  # what was checked before
+
+
 def view(tx: Tx, pipeline_id: int) -> PipelineView:
     """One pipeline with its steps. Raises `NotFound`."""
     found = views(tx, only=pipeline_id)

@@ -88,9 +88,25 @@ def view(tx: Tx, job_id: int) -> JobView:
     return found[0]
 
 
-def workflow(tx: Tx, job_id: int) -> str:
-    """The exact graph that was sent, as JSON text."""
-    return tx.execute(select(Job.workflow).where(Job.id == job_id)).scalar_one()
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is too long for a list. `workflow` is the exact graph that was sent, as JSON text."""
+
+    prompt: str | None
+    negative_prompt: str | None
+    error_node: str | None
+    error_log: str | None
+    workflow: str
+
+
+def details(tx: Tx, job_id: int) -> Details:
+    """The long parts of one job."""
+    row = tx.execute(
+        select(Job.prompt, Job.negative_prompt, Job.error_node, Job.error_log, Job.workflow).where(
+            Job.id == job_id
+        )
+    ).one()
+    return Details(*row)
 
 
 _FACTS: Final = (
