@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shortlist.domain.model import DEFAULT_WAIT_MINUTES, GateKind, GateState, Pin
@@ -65,9 +65,11 @@ def source_order(kinds: Sequence[GateKind], order: int) -> int:
     return source
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A live image at a gate. `base_id` is the base image of its tree."""
+class Ranked(NamedTuple):
+    """A live image at a gate. `base_id` is the base image of its tree.
+
+    A tuple, because ten thousand of them are made at once and it takes a fifth of the time.
+    """
 
     id: int
     elo: float

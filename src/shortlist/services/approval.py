@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, func, select, text
 
 from shortlist.domain import gates
 from shortlist.domain.gates import Ranked
@@ -17,6 +18,7 @@ from shortlist.services.forecast import Measured
 from shortlist.services.overview import ColumnView, RunView
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
+    LIVE,
     Backend,
     GateDecision,
     ImageCandidate,
@@ -185,37 +187,47 @@ def _next_step(tx: Tx, run: RunView, column: ColumnView) -> NextStep | None:
 
 
 def _table(tx: Tx, run_id: int, *, step_order: int) -> RankedTable:
-    ranked = standing.ranked(tx, run_id, step_order)
-    image = ImageCandidate
-    facts = {
-        row.id: row
-        for row in tx.execute(
-            select(
-                image.id,
-                image.child_count,
-                image.advances,
-                image.content_hash,
-                image.width,
-                image.height,
-                image.thumbhash,
-            ).where(image.pipeline_run_id == run_id, image.step_order == step_order)
-        )
-    }
-    rows = [facts[place.id] for place in ranked]
+    rows = tx.execute(_IMAGES, {"run": run_id, "step_order": step_order}).all()
+    facts = {row[0]: tuple(row) for row in rows}
+    ranked = gates.ranking(
+        [
+            Ranked(id, elo, votes, standing.base_of(path, id), pin)
+            for id, elo, votes, path, pin, *_ in facts.values()
+        ]
+    )
+    columns = list(zip(*(facts[place.id] for place in ranked), strict=True))
+    ids, elos, votes, _, pins, *others = columns or [()] * len(_IMAGES.selected_columns)
+    below, advances, hashes, widths, heights, thumbhashes = others
     return RankedTable(
-        id=[place.id for place in ranked],
+        id=ids,
         base_id=[place.base_id for place in ranked],
-        elo=[place.elo for place in ranked],
-        votes=[place.votes for place in ranked],
-        below=[row.child_count for row in rows],
-        advances=[row.advances for row in rows],
-        pin=[_pin(place) for place in ranked],
-        hash=[row.content_hash for row in rows],
-        width=[row.width for row in rows],
-        height=[row.height for row in rows],
-        thumbhash=[row.thumbhash for row in rows],
+        elo=elos,
+        votes=votes,
+        below=below,
+        advances=advances,
+        pin=[None if pin is None else pin.value for pin in pins],
+        hash=hashes,
+        width=widths,
+        height=heights,
+        thumbhash=thumbhashes,
     )
 
 
-def _pin(place: Ranked) -> str | None:
-    return None if place.pin is None else place.pin.value
+_IMAGES: Final = select(
+    ImageCandidate.id,
+    ImageCandidate.elo_score,
+    ImageCandidate.vote_count,
+    ImageCandidate.path,
+    ImageCandidate.pin,
+    ImageCandidate.child_count,
+    ImageCandidate.advances,
+    ImageCandidate.content_hash,
+    ImageCandidate.width,
+    ImageCandidate.height,
+    ImageCandidate.thumbhash,
+).where(
+    text(LIVE),
+    ImageCandidate.pipeline_run_id == bindparam("run"),
+    ImageCandidate.step_order == bindparam("step_order"),
+)
+"""As whole columns: ten thousand rows are turned into lists once, not field by field."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -70,12 +70,9 @@ _STANDING: Final = TypeAdapter(Standing)
 
 def ranked(tx: Tx, run_id: int, step_order: int) -> list[gates.Ranked]:
     """The live images of a step at its gate, best first."""
-    rows = tx.execute(_RANKED, {"run": run_id, "step_order": step_order})
+    rows = tx.execute(_RANKED, {"run": run_id, "step_order": step_order}).all()
     return gates.ranking(
-        [
-            gates.Ranked(id, elo, votes, ancestors(path)[0] if path != "/" else id, pin)
-            for id, elo, votes, path, pin in rows
-        ]
+        [gates.Ranked(id, elo, votes, base_of(path, id), pin) for id, elo, votes, path, pin in rows]
     )
 
 
@@ -137,7 +134,7 @@ def _advancing(tx: Tx, run_id: int, *, orders: Sequence[int]) -> dict[int, list[
             ImageCandidate.advances,
         )
         .order_by(ImageCandidate.id)
-    )
+    ).all()
     for order, id in rows:
         found[order].append(id)
     return found
@@ -190,12 +187,21 @@ def changed(was: Standing, to: Standing) -> list[Gate]:
     return [gate for gate in to.gates if old.get(gate.step_order) != gate]
 
 
+_SET: Final = (
+    "approved",
+    "approved_at",
+    "approved_by",
+    "top_k_count",
+    "per_base",
+    "provisional",
+    "assumed",
+)
+
+
 def set_rows(tx: Tx, run_id: int, *, was: Standing, to: Standing) -> None:
     """Sets what differs between the two, but for who advances."""
     for gate in changed(was, to):
-        values = asdict(gate)
-        for name in ("step_id", "step_order", "advancing"):
-            del values[name]
+        values = {name: getattr(gate, name) for name in _SET}
         tx.execute(
             update(PipelineRunStep)
             .where(
@@ -252,6 +258,11 @@ def start_waiting(tx: Tx, which: ColumnElement[bool], *, now: datetime) -> bool:
         for told in news(row.pipeline_run_id, was, to):
             append(tx, told.kind, run_id=told.run_id, data=told.data, now=now)
     return bool(rows)
+
+
+def base_of(path: str, id: int) -> int:
+    """The base image of image `id`, which lies at `path`: itself, or the first of the path."""
+    return id if path == "/" else int(path[1 : path.index("/", 1)])
 
 
 def ancestors(path: str) -> list[int]:
