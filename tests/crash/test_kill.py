@@ -52,8 +52,8 @@ def jobs_left(database: Database) -> int:
 
 
 def settle(database: Database, url: str) -> None:
-    """Pauses the run and waits until every job has come to its end."""
-    httpx2.patch(f"{url}/api/runs/1", json={"status": "paused"}).raise_for_status()
+    """Lets the server drain and waits until every job has come to its end."""
+    httpx2.patch(f"{url}/api/backends/1", json={"enabled": False}).raise_for_status()
     deadline = time.monotonic() + PATIENT_SECONDS
     while jobs_left(database):
         assert time.monotonic() < deadline, f"{jobs_left(database)} jobs are stuck"
