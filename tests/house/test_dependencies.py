@@ -27,7 +27,7 @@ FOUND_BY_OTHERS = {
 
 
 # FastAPI is made of them; its bounds are the right ones for them.
-PARTS_OF_FASTAPI = {"starlette", "pydantic", "anyio"}
+PARTS_OF_FASTAPI = {"starlette", "pydantic", "pydantic-core", "anyio"}
 
 
 def project() -> dict[str, list[str]]:
