@@ -20,8 +20,9 @@ from PIL import Image, PngImagePlugin
 from api.conftest import Started
 from builders import NOW, a_graph
 from judging import Studio
+from shortlist.api.status import glance
 from shortlist.domain.job_states import Cause
-from shortlist.services import jobs
+from shortlist.services import assignments, backends, jobs, work
 from shortlist.services.assignments import Blame
 from shortlist.simulator.options import Fault, FaultKind, SimulatorOptions
 from shortlist.simulator.server import running as simulating
@@ -294,3 +295,20 @@ def test_a_prompt_is_tried_with_the_wildcards_of_the_data_folder(
     assert found == fresh.client.post("/api/prompts/try", json=body).json()
     assert {sample.split(",")[1] for sample in found["samples"]} == {" red hair", " black hair"}
     assert found["unknown"] == ["nope"]
+
+
+def test_the_hub_says_why_no_server_gets_the_next_step(fresh: Started) -> None:
+    studio = Studio(fresh.database)
+    job = studio.job(None)
+    with fresh.database.transaction() as tx:
+        jobs.fail(tx, job, kind=Cause.RAISED, error="boom", now=NOW)
+        step = work.view(tx, job).step_id
+        for server in backends.views(tx):
+            assignments.lacks(tx, server.id, step, sentence="No such model.", now=NOW)
+    with fresh.database.snapshot() as tx:
+        status = glance(tx)
+    assert status.why.startswith(("No server can do the next step. No such model.", "gpu does not"))
+    (server,) = status.backends
+    assert [(each.step_id, each.lacks) for each in server.steps] == [(step, "No such model.")]
+    path = f"/api/backends/{server.id}/steps/{step}/release"
+    assert fresh.client.post(path).json()["steps"][0]["lacks"] is None

@@ -14,7 +14,7 @@ from shortlist.api.edge import StrictRoute
 from shortlist.api.models import Alive, Backend, Reason, RunSummary, Status
 from shortlist.domain import next_job as rule
 from shortlist.domain.model import Health, RunStatus
-from shortlist.services import journal, selection
+from shortlist.services import graphs, journal, selection
 from shortlist.store.db import Tx
 
 router = APIRouter(tags=["status"], route_class=StrictRoute)
@@ -45,7 +45,7 @@ def glance(tx: Tx) -> Status:
         database="postgresql" if tx.postgresql else "sqlite",
         runs=summaries,
         backends=servers,
-        why=_why(summaries, servers, next_job),
+        why=_why(summaries, servers, next_job, kept=_kept(tx, choice, servers)),
         next_job=next_job,
         last_event=journal.last(tx),
     )
@@ -55,7 +55,26 @@ def _reason(reason: rule.Reason) -> Reason:
     return Reason.model_validate({**asdict(reason), "sentence": reason.sentence()})
 
 
-def _why(runs: list[RunSummary], servers: list[Backend], next_job: Reason | None) -> str:
+def _kept(tx: Tx, choice: selection.Choice | None, servers: list[Backend]) -> str | None:
+    """What keeps the next job's step from every server in use; null where one may have it."""
+    if choice is None:
+        return None
+    order = choice.reason.step_order
+    step_id = graphs.template(tx, choice.run_id, step_order=order).step_id
+    reasons = [
+        next(
+            (each.held_reason or each.lacks for each in server.steps if each.step_id == step_id),
+            None,
+        )
+        for server in servers
+        if server.enabled
+    ]
+    return reasons[0] if reasons and all(reasons) else None
+
+
+def _why(
+    runs: list[RunSummary], servers: list[Backend], next_job: Reason | None, *, kept: str | None
+) -> str:
     """What the hub is doing, or what it waits for, in one sentence."""
     working = sum(len(server.in_flight) for server in servers)
     usable = [server for server in servers if server.enabled]
@@ -66,7 +85,7 @@ def _why(runs: list[RunSummary], servers: list[Backend], next_job: Reason | None
     if all(server.health is not Health.OK for server in usable):
         return f"{usable[0].name} does not answer: {usable[0].health_detail or 'not asked yet'}"
     if next_job is not None:
-        return next_job.sentence
+        return f"No server can do the next step. {kept}" if kept else next_job.sentence
     if not any(run.status is RunStatus.ACTIVE for run in runs):
         return "No run is active; start one."
     return "Every active run has what it needs; vote, approve a step or raise a target."
