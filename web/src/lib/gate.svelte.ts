@@ -30,6 +30,8 @@ export class GateWatch {
   k = $state(DEFAULT_K);
   perBase = $state<number | null>(null);
   #again: () => void;
+  /** Counts what was sent, so that a reading from before it is not taken for news. */
+  #sent = 0;
   /** An act that was sent and not answered goes out again under its own id. */
   #unanswered: { wish: string; id: string } | null = null;
 
@@ -85,8 +87,13 @@ export class GateWatch {
   /** Reads the gate again without moving anything that is shown. */
   async look(): Promise<void> {
     if (!this.gate) return;
+    const before = this.#sent;
     const gate = await api.gate(this.run, this.step).catch(() => null);
-    if (!gate || this.busy) return;
+    if (!gate) return;
+    if (this.#sent !== before) {
+      this.#again();
+      return;
+    }
     if (sameImages(this.images, gate) && gate.decisions === this.gate.decisions) this.show(gate);
     else this.newer = gate;
   }
@@ -159,6 +166,7 @@ export class GateWatch {
   async #try(wish: () => Promise<unknown>): Promise<boolean> {
     this.refusal = "";
     this.busy = true;
+    this.#sent += 1;
     try {
       await wish();
       return true;
@@ -167,6 +175,7 @@ export class GateWatch {
       return false;
     } finally {
       this.busy = false;
+      this.#sent += 1;
     }
   }
 
