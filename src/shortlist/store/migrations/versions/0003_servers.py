@@ -55,7 +55,9 @@ def upgrade() -> None:
 
 def _columns() -> None:
     """Plain ADD COLUMN on both databases, so that SQLite need not rewrite a large table."""
-    moment = "TIMESTAMP WITH TIME ZONE" if op.get_bind().dialect.name == "postgresql" else "DATETIME"
+    moment = (
+        "TIMESTAMP WITH TIME ZONE" if op.get_bind().dialect.name == "postgresql" else "DATETIME"
+    )
     for column in (
         "error_node TEXT",
         "error_log TEXT",
