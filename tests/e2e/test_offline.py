@@ -40,6 +40,7 @@ def test_twenty_votes_in_a_tunnel_count_exactly_once(start_demo: Start, phone: P
     chip.wait_for()
     assert hub.acts() == []
     phone.context.set_offline(False)
+    hub.until(lambda: len(hub.acts()) >= VOTES, "the votes of the tunnel", page=phone)
     chip.wait_for(state="detached")
     acts = hub.acts()
     assert [act["kind"] for act in acts] == ["vote"] * VOTES

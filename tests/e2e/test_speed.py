@@ -18,6 +18,8 @@ VOTES = 60
 LARGE = 1536
 """Pixels along the longer edge of what is judged."""
 LIMIT_MS = 100
+UNDER = 2
+"""Pairs that lie ready below the one being judged."""
 TWO_FRAMES_MS = 34
 ROUNDS = 3
 """Other work on the machine can spoil a round; none of three is the page's own fault."""
@@ -80,6 +82,8 @@ def vote(page: Page) -> list[dict[str, object]]:
     page.evaluate("() => { window.measured = [] }")
     for number in range(VOTES):
         on_stage(page)
+        # Nobody judges faster than the deck is filled, but this test would.
+        page.wait_for_selector(f'[data-place="under"] >> nth={UNDER - 1}', state="attached")
         page.keyboard.press("ArrowLeft" if number % 2 else "ArrowRight")
         page.wait_for_function("count => window.measured.length > count", arg=number, polling=20)
     return cast("list[dict[str, object]]", page.evaluate("window.measured"))
