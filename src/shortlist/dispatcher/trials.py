@@ -93,12 +93,14 @@ class Trials:
         state, detail = State.FAILED, "The test run failed."
         try:
             async with ComfyClient(trial.wish.url, client_id=f"shortlist-try-{trial.id}") as client:
+                is_over = False
                 try:
                     async with asyncio.timeout(LONGEST_SECONDS):
                         state, detail = await self._made(trial, client)
-                except BaseException:
-                    await self._taken_back(client, trial.id)
-                    raise
+                    is_over = True
+                finally:
+                    if not is_over:
+                        await self._taken_back(client, trial.id)
         except asyncio.CancelledError:
             state, detail = State.CANCELLED, "The test run was cancelled."
         except TimeoutError:
