@@ -6,6 +6,7 @@ changed and nothing else.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -224,12 +225,24 @@ def set_advancing(tx: Tx, run_id: int, *, was: Standing, to: Standing) -> None:
     for gate in changed(was, to):
         before, after = set(old.get(gate.step_order, ())), set(gate.advancing)
         for ids, advances in ((before - after, False), (after - before, True)):
-            for batch in batches(sorted(ids)):
-                tx.execute(
-                    update(ImageCandidate)
-                    .where(ImageCandidate.pipeline_run_id == run_id, ImageCandidate.id.in_(batch))
-                    .values(advances=advances)
-                )
+            if ids:
+                _advance(tx, run_id, sorted(ids), advances=advances)
+
+
+def _advance(tx: Tx, run_id: int, ids: list[int], *, advances: bool) -> None:
+    values: dict[str, object] = {"run": run_id, "advances": advances}
+    if tx.postgresql:
+        tx.execute(_ADVANCE_POSTGRESQL, values | {"ids": ids})
+    else:
+        tx.execute(_ADVANCE_SQLITE, values | {"ids": json.dumps(ids)})
+
+
+_ADVANCE: Final = (
+    "UPDATE candidate SET advances = :advances WHERE pipeline_run_id = :run AND id {ids}"
+)
+_ADVANCE_SQLITE: Final = text(_ADVANCE.format(ids="IN (SELECT value FROM json_each(:ids))"))
+_ADVANCE_POSTGRESQL: Final = text(_ADVANCE.format(ids="= ANY(CAST(:ids AS bigint[]))"))
+"""All ids as one value: a list of ten thousand parameters takes longer to write than to run."""
 
 
 def news(run_id: int, was: Standing, to: Standing) -> list[News]:
