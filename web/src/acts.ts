@@ -34,6 +34,8 @@ export const commands = {
   "walk.unknown": { scope: "walk", keys: ["ArrowUp"], outbox: "walk" },
   "walk.vote.parent": { scope: "walk", keys: ["1"], outbox: "vote" },
   "walk.vote.beside": { scope: "walk", keys: ["2"], outbox: "vote" },
+  "walk.other": { scope: "walk", keys: ["n"] },
+  "walk.kill.beside": { scope: "walk", keys: ["Shift+ArrowRight"], outbox: "kill" },
   "walk.later": { scope: "walk", keys: ["l"] },
   "walk.cancel": { scope: "walk", keys: ["Escape"], outbox: "undo" },
   "picture.look": { scope: "picture", keys: ["Space"], hold: true },

@@ -61,7 +61,7 @@ export const api = {
   deck: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/deck", { params: { query } })),
   send: (acts: (Act | GateAct)[]) => ask(client.POST("/api/acts", { body: { acts } })),
   acts: (limit: number) => ask(client.GET("/api/acts", { params: { query: { limit } } })),
-  walk: (act_id: string) => ask(client.GET("/api/walks/{act_id}", at({ act_id }))),
+  walk: (act_id: string, turn = 0) => ask(client.GET("/api/walks/{act_id}", { params: { path: { act_id }, query: { turn } } })),
   pipelines: () => ask(client.GET("/api/pipelines")),
   run: (run_id: number) => ask(client.GET("/api/runs/{run_id}", at({ run_id }))),
   createRun: (body: NewRun) => ask(client.POST("/api/runs", { body })),

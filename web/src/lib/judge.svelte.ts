@@ -72,7 +72,9 @@ export class Judge {
   act(act: NewAct, on: { pair?: Pair; chosen?: Entry["chosen"] } = {}): string {
     const whole = { ...act, id: newId() } as Act;
     const label = words.history[act.kind];
-    if (undoable.includes(act.kind)) {
+    // What is done inside a walk is undone with it.
+    const alone = undoable.includes(act.kind) && !(act.kind === "kill" && act.walk);
+    if (alone) {
       const pair = on.pair ?? null;
       const shown = { left: pair?.left ?? null, right: pair?.right ?? null, chosen: on.chosen ?? "none" };
       this.#redoable = [];

@@ -1,7 +1,7 @@
 // The Vote screen's doings: what a key means for the pair on the stage. Every choice shows its
 // effect at once and goes to the outbox; nothing here waits for an answer except the walk.
 import { api } from "../api/client";
-import type { Act, ActResult, Pair, Shown, WalkAnswer } from "../api/types";
+import type { Act, ActResult, Pair, Shown } from "../api/types";
 import { words } from "../words";
 import { Deck, DESK, PHONE, type Showing } from "./deck.svelte";
 import type { Entry, Judge } from "./judge.svelte";
@@ -140,23 +140,6 @@ export class Voting {
     this.deck.renew(0);
   }
 
-  answer(answer: WalkAnswer): void {
-    const { walk } = this;
-    const candidate = walk?.answer(answer) ?? null;
-    if (walk && candidate !== null) this.judge.act({ kind: "walk", walk: walk.id, candidate, answer });
-  }
-
-  /** A vote between the parent and the image beside it; never implied by an answer. */
-  voteInWalk(side: Side): void {
-    const walk = this.walk?.walk;
-    const beside = walk?.beside;
-    if (!walk?.asked || !beside || beside.relation === "none") return;
-    const [parent, other] = [walk.asked.candidate.id, beside.candidate.id];
-    const [winner, loser] = side === "left" ? [parent, other] : [other, parent];
-    this.judge.act({ kind: "vote", winner, loser, left: parent });
-    toasts.show(words.walk.voted(side));
-  }
-
   /** Leaves the walk; the kill and every answer are undone as one. */
   cancelWalk(): void {
     if (this.walk) this.judge.undoAct(this.walk.id);
@@ -178,7 +161,7 @@ export class Voting {
       toasts.show(words.walk.nothing);
       return;
     }
-    this.walk = new WalkFlow(last.id, walk.killed);
+    this.walk = this.#flow(last.id, walk.killed);
     this.walk.take(walk);
   }
 
@@ -226,28 +209,30 @@ export class Voting {
 
   #killed(id: string, pair: Pair, killed: Shown, ids: ReadonlySet<number>): void {
     this.lastKill = { id, killed };
-    if (pair.step_order !== 1 && this.judge.outbox.state.name !== "retrying") this.walk = new WalkFlow(id, killed);
+    if (pair.step_order !== 1 && this.judge.outbox.state.name !== "retrying") this.walk = this.#flow(id, killed);
     this.deck.remove(ids);
   }
 
   #answered(act: Act, result: ActResult): void {
     const { walk } = this;
     if (act.kind === "undo" && result.undone?.pair && !act.target) this.deck.restore(result.undone.pair);
-    if (!walk || (act.kind === "walk" ? act.walk : act.id) !== walk.id) {
+    if (!walk || walkOf(act) !== walk.id) {
       if (result.rejected) this.judge.tell(result.label, act.id);
       return;
     }
-    if (act.kind === "walk") walk.answered(result);
-    else if (result.ok) walk.take(result.walk);
-    else this.walk = null;
+    walk.answered(act, result);
     if (walk.state.name === "over") void this.#over(walk, result);
+  }
+
+  #flow(id: string, killed: Shown): WalkFlow {
+    return new WalkFlow(id, killed, (act) => this.judge.act(act));
   }
 
   async #over(walk: WalkFlow, result: ActResult): Promise<void> {
     await this.sift();
     if (this.walk !== walk) return;
     this.walk = null;
-    this.judge.tell(result.label, walk.id);
+    this.judge.tell(walk.walk?.note ?? result.problem?.detail ?? result.label, walk.id);
   }
 
   #turned(entry: Entry, undone: boolean): void {
@@ -260,4 +245,10 @@ export class Voting {
   #made(): void {
     if (this.deck.queue.length <= 1) void this.deck.fill();
   }
+}
+
+/** The walk that an act belongs to: its own, if it is a kill that began one. */
+function walkOf(act: Act): string {
+  if (act.kind === "walk") return act.walk;
+  return act.kind === "kill" ? (act.walk ?? act.id) : act.id;
 }
