@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ async def test_every_job_is_accounted_for_whatever_three_of_four_servers_do(
             add_backend(database, doomed.url, name="doomed")
             await hub.until(lambda tx: _jobs_of(tx, "doomed") >= 1)
         for order in (1, 2, 3):
-            await hub.until(lambda tx, order=order: images(tx, step=order) >= 5)
+            await hub.until(partial(_has_made, order=order))
         # The dead server can't be told of its cancelled job; that waits until it is back.
         await hub.until(lambda tx: not set(_accounts(tx)) & set(IN_FLIGHT))
         health = hub.see(lambda tx: {each.name: each.health for each in backends.views(tx)})
@@ -60,6 +61,10 @@ async def test_every_job_is_accounted_for_whatever_three_of_four_servers_do(
 def _jobs_of(tx: Tx, name: str) -> int:
     server = next(each for each in backends.views(tx) if each.name == name)
     return len(tx.execute(select(Job.id).where(Job.backend_id == server.id)).all())
+
+
+def _has_made(tx: Tx, *, order: int) -> bool:
+    return images(tx, step=order) >= 5
 
 
 def _accounts(tx: Tx) -> Counter[JobStatus]:
