@@ -33,7 +33,7 @@ app.command(pipeline_words.app)
 
 
 @Parameter(name="*")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """How the hub listens and works.
 

@@ -28,6 +28,8 @@ from fastapi import FastAPI
 from shortlist import logs
 from shortlist.api.app import create_app
 from shortlist.api.deps import Options, Rooms
+from shortlist.comfy.address import server_url
+from shortlist.comfy.faults import BadAddress
 from shortlist.dispatcher.catalogues import Catalogues
 from shortlist.dispatcher.dispatcher import Dispatcher
 from shortlist.dispatcher.trials import Trials
@@ -85,9 +87,10 @@ async def running(settings: Settings, *, servers: Sequence[Server] = ()) -> Asyn
 
     Raises `ConfigFault` when it can't start this way.
     """
+    _check_addresses(servers)
     with alone(settings.database_location), _listening(settings) as listener:
-        migrate.upgrade(settings.database_location)
         blobs = _image_store(settings)
+        migrate.upgrade(settings.database_location)
         database = Database.open(settings.database_location)
         try:
             async with RendererPool() as renderer:
@@ -273,6 +276,15 @@ def _options(settings: Settings, *, own: tuple[str, ...]) -> Options:
 def _machine_names() -> tuple[str, ...]:
     name = socket.gethostname().lower()
     return (name, f"{name.partition('.')[0]}.local")
+
+
+def _check_addresses(servers: Sequence[Server]) -> None:
+    """Before anything is made: a mistyped address leaves nothing behind."""
+    for server in servers:
+        try:
+            server_url(server.url)
+        except BadAddress as fault:
+            raise ConfigFault(fault.sentence) from fault
 
 
 def _register(database: Database, servers: Sequence[Server], *, own: Sequence[str]) -> None:
