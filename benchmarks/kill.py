@@ -1,7 +1,8 @@
 """How long a person waits for the kill of a large branch, and that it is over with the answer.
 
 A base image with 10,000 images below it, in a run of 100,000, is killed as a person does it:
-one act, one durable commit. After each kill 50 decisions are made, none from the branch; then it is undone.
+one act, one durable commit. After each kill 50 decisions are made, none from the branch; then it
+is undone.
 """
 
 from __future__ import annotations
