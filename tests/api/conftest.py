@@ -114,7 +114,7 @@ def fresh(settings: Settings) -> Iterator[Started]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # what it logs is no matter of the tests of commands
 def running(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path) -> Iterator[Started]:
     """One hub for all tests that bring runs of their own or change nothing."""
     with started(prepared(tmp_path_factory.mktemp("hub"), _sqlite_template)) as found:

@@ -48,8 +48,9 @@ def command(capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
         said = capfd.readouterr()
         return Said(said.out, said.err, code)
 
+    before = structlog.get_config()
     yield run
-    structlog.reset_defaults()  # a command that serves has sent the logs to this test's capture
+    structlog.configure(**before)  # a command that serves has sent the logs to this test's capture
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ class Catalogue(Mapping[str, NodeType]):
     """All node types of one server, by class name. `raw` is the server's answer."""
 
     def __init__(self, raw: Mapping[str, JSON]) -> None:
-        self.raw = raw
+        self.raw = a_dict(raw)  # a lying server may answer with anything
         self._known: dict[str, NodeType] = {}
 
     def __getitem__(self, name: str) -> NodeType:
