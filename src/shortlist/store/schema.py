@@ -185,6 +185,7 @@ class ImageCandidate(Base):
         CheckConstraint("child_count >= 0", name="child_count_natural"),
         CheckConstraint("reserved >= 0", name="reserved_natural"),
         CheckConstraint("rejected_ancestors >= 0", name="rejected_ancestors_natural"),
+        CheckConstraint("stars BETWEEN 0 AND 5", name="stars_to_five"),
         # the next job: open parents of a column
         Index(
             "ix_candidate_open",
@@ -229,6 +230,7 @@ class ImageCandidate(Base):
     failures: Mapped[int]
     advances: Mapped[bool]
     pin: Mapped[Pin | None] = mapped_column(enum_of(Pin))  # a person's word on its gate
+    stars: Mapped[int | None]  # a person kept it, 0 without stars; no part of its rating
     image_path: Mapped[str] = mapped_column(Text)
     content_hash: Mapped[str] = mapped_column(Text)
     media_type: Mapped[str] = mapped_column(Text)

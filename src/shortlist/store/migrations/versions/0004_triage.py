@@ -1,0 +1,16 @@
+"""Images that a person keeps at first sight, with stars or without."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Plain ADD COLUMN on both databases, so that SQLite need not rewrite a large table."""
+    op.execute(
+        "ALTER TABLE candidate ADD COLUMN stars INTEGER "
+        "CONSTRAINT ck_candidate_stars_to_five CHECK (stars BETWEEN 0 AND 5)"
+    )
