@@ -342,7 +342,11 @@ class GateDecision(Base):
 
 
 class Vote(Base):
-    """One comparison. A void vote was undone: its deltas are taken back, its row stays."""
+    """One comparison. A void vote was undone: its deltas are taken back, its row stays.
+
+    Where `versus_parent` is true a child stood against its parent: its step is judged then, both
+    deltas are 0, and it is no part of any rating.
+    """
 
     __tablename__ = "vote"
     __table_args__ = (
@@ -369,6 +373,7 @@ class Vote(Base):
     winner_delta: Mapped[float] = mapped_column(Float(53))
     loser_delta: Mapped[float] = mapped_column(Float(53))
     shown_ms: Mapped[int | None]  # milliseconds from paint to decision
+    versus_parent: Mapped[bool] = mapped_column(default=False)
     void: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

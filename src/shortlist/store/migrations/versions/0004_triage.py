@@ -1,4 +1,4 @@
-"""Images that a person keeps at first sight, with stars or without."""
+"""Images that a person keeps at first sight, and votes on a child against its parent."""
 
 from __future__ import annotations
 
@@ -14,3 +14,4 @@ def upgrade() -> None:
         "ALTER TABLE candidate ADD COLUMN stars INTEGER "
         "CONSTRAINT ck_candidate_stars_to_five CHECK (stars BETWEEN 0 AND 5)"
     )
+    op.execute("ALTER TABLE vote ADD COLUMN versus_parent BOOLEAN NOT NULL DEFAULT false")
