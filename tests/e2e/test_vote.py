@@ -146,3 +146,31 @@ def test_the_help_sheet_lists_the_keys_and_closes_with_escape(
     page.get_by_role("dialog", name="Keys").wait_for(state="detached")
     assert pictures(page) == before
     assert hub.acts() == []
+
+
+def test_v_shows_the_pair_side_by_side_then_one_at_a_time_then_split(
+    start_demo: Start, page: Page
+) -> None:
+    hub = start_demo()
+    page.goto(hub.url)
+    pair = on_stage(page)
+    page.keyboard.press("v")
+    flip = page.get_by_role("button", name="Show the other picture")
+    flip.wait_for()
+    assert pictures(page) == pair
+    page.keyboard.press("ArrowLeft")
+    assert pictures(page) == pair  # both must have been seen
+    page.keyboard.press(".")
+    press(page, "ArrowLeft")
+    hub.until(lambda: len(hub.acts()) == 1, "one vote")
+    page.keyboard.press("v")
+    line = page.get_by_role("slider", name="Where the line stands")
+    line.fill("0.25")
+    assert line.input_value() == "0.25"
+    page.keyboard.press("Tab")
+    press(page, "ArrowRight")
+    hub.until(lambda: len(hub.acts()) == 2, "a second vote")
+    assert [act["chosen"] for act in hub.acts()] == ["right", "left"]
+    page.keyboard.press("v")
+    line.wait_for(state="detached")
+    flip.wait_for(state="detached")

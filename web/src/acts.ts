@@ -46,6 +46,7 @@ export const commands = {
   "picture.region.next": { scope: "picture", keys: ["j"] },
   "picture.region.previous": { scope: "picture", keys: ["Shift+j"] },
   "picture.flicker": { scope: "picture", keys: ["."], hold: true },
+  "picture.mode": { scope: "picture", keys: ["v"] },
   "picture.surround": { scope: "picture", keys: ["b"] },
   "picture.full": { scope: "picture", keys: ["f"] },
   "board.parent": { scope: "board", keys: ["ArrowLeft"], repeats: true },

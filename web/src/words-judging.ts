@@ -19,6 +19,7 @@ export const judging = {
     sides: { left: "Left", right: "Right" },
     rows: { left: "Upper", right: "Lower" },
     flip: { left: "A", right: "B" },
+    split: { left: "Left", right: "Right" },
   },
   vote: {
     title: "Vote",
@@ -32,7 +33,7 @@ export const judging = {
     undo: "Undo",
     redo: "Redo",
     bothBad: "Both bad",
-    left: (pairs: number) => `${count(pairs, "pair")} left`,
+    left: (images: number) => (images === 0 ? "Every image has your vote" : `${count(images, "image")} to see`),
     chosen: (side: string, number: number) => `${side === "left" ? "First" : "Second"} chosen. Pair ${number + 1}.`,
     rejectedElsewhere: "That pair went: one of its images was rejected elsewhere.",
     whichOne: "Left or right?",
@@ -48,7 +49,8 @@ export const judging = {
     pointed: "Point at a picture first, then press the key.",
     flip: "Show the other picture",
     seeBoth: "Look at both first",
-    again: "This pair again",
+    line: "Where the line stands",
+    modes: { beside: "Side by side", flicker: "One at a time", split: "Split" },
   },
   states: {
     noRun: "Nothing to vote on yet",

@@ -30,6 +30,7 @@ export const labels: Record<CommandId, string> = {
   "picture.region.next": "Next part that the step changed",
   "picture.region.previous": "Previous part that the step changed",
   "picture.flicker": "Swap the two pictures while held",
+  "picture.mode": "Side by side, one at a time, or split",
   "picture.surround": "Surround: dark, grey, light, black",
   "picture.full": "Full screen",
   "board.parent": "Parent",

@@ -12,8 +12,8 @@ export interface Point {
   x: number;
   y: number;
 }
-/** Two panes, two rows, or one picture at a time. */
-export type Arrangement = "sides" | "rows" | "flip";
+/** Two panes, two rows, one picture at a time, or both in one place with a line between them. */
+export type Arrangement = "sides" | "rows" | "flip" | "split";
 /** The edge of its pane that a picture rests against; the pair meets in the middle. */
 export type Hug = "left" | "right" | "top" | "bottom" | "middle";
 /** How much of the picture is seen: 1 is all of it; the centre is a fraction of the picture. */
@@ -35,6 +35,7 @@ export function panes(stage: Size, arrangement: Arrangement): [Box, Box] {
   const whole = { x: 0, y: 0, ...stage };
   switch (arrangement) {
     case "flip":
+    case "split":
       return [whole, whole];
     case "sides": {
       const width = (stage.width - GAP) / 2;

@@ -11,6 +11,8 @@ export interface Toast {
 
 /** How long a message stays, in milliseconds. */
 const STAY = 10_000;
+/** How long a word on a key stays. */
+const HINT = 2500;
 const MOST = 3;
 
 export class Toasts {
@@ -18,6 +20,8 @@ export class Toasts {
   /** For the polite and the assertive live region. */
   polite = $state("");
   assertive = $state("");
+  hinted = $state("");
+  #hintTimer: ReturnType<typeof setTimeout> | undefined;
   #serial = 0;
   #timers = new Map<number, ReturnType<typeof setTimeout>>();
 
@@ -28,6 +32,14 @@ export class Toasts {
     this.say(text);
     this.go(toast.serial);
     return toast.serial;
+  }
+
+  /** A word on what a key just did; takes the place of the one before. */
+  hint(text: string): void {
+    clearTimeout(this.#hintTimer);
+    this.hinted = text;
+    this.say(text);
+    this.#hintTimer = setTimeout(() => (this.hinted = ""), HINT);
   }
 
   close(serial: number): void {

@@ -8,7 +8,12 @@ export interface Pane {
   box: Box;
   hug: Hug;
   regions: readonly Region[];
+  /** Pixels at its left edge that another pane covers. */
+  covered?: number;
 }
+/** How the two pictures of a pair are compared. */
+export type Mode = "beside" | "flicker" | "split";
+const modes: readonly Mode[] = ["beside", "flicker", "split"];
 
 const WHOLE: Sight = { zoom: 1, cx: 0.5, cy: 0.5 };
 /** One press of + or one notch of the wheel. */
@@ -20,6 +25,9 @@ export class View {
   sight = $state.raw<Sight>(WHOLE);
   /** Keeps scale and place from pair to pair. */
   locked = $state(false);
+  mode = $state<Mode>("beside");
+  /** Where the line of the split view is, as a fraction of the stage. */
+  line = $state(0.5);
   /** Space is held. */
   looking = $state(false);
   /** The originals are wanted from the first zoom on. */
@@ -42,7 +50,7 @@ export class View {
 
   /** The topmost pane at a point of the stage, and the point inside it. */
   paneAt(at: Point): { pane: number; at: Point } {
-    const inside = ({ box }: Pane) => at.x >= box.x && at.y >= box.y && at.x < box.x + box.width && at.y < box.y + box.height;
+    const inside = ({ box, covered = 0 }: Pane) => at.x >= box.x + covered && at.y >= box.y && at.x < box.x + box.width && at.y < box.y + box.height;
     const pane = Math.max(0, this.#panes.findLastIndex(inside));
     const box = this.#panes[pane]?.box;
     return { pane, at: { x: at.x - (box?.x ?? 0), y: at.y - (box?.y ?? 0) } };
@@ -59,6 +67,10 @@ export class View {
   sightOf(pane: number): Sight {
     const { aside, sight } = this;
     return aside?.pane === pane ? { ...sight, cx: sight.cx + aside.x, cy: sight.cy + aside.y } : sight;
+  }
+
+  nextMode(): void {
+    this.mode = modes[(modes.indexOf(this.mode) + 1) % modes.length] ?? "beside";
   }
 
   point(pane: number, at: Point): void {

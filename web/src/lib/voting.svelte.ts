@@ -158,7 +158,7 @@ export class Voting {
     if (!last || this.walk) return;
     const walk = await api.walk(last.id).catch(() => null);
     if (!walk?.asked) {
-      toasts.show(words.walk.nothing);
+      toasts.hint(words.walk.nothing);
       return;
     }
     this.walk = this.#flow(last.id, walk.killed);
