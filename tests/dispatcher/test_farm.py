@@ -71,6 +71,11 @@ def _accounts(tx: Tx) -> Counter[JobStatus]:
     return Counter(tx.execute(select(Job.status)).scalars())
 
 
+def _lacking(tx: Tx) -> list[str]:
+    """What each server is said to lack for a step."""
+    return [each.lacks for each in assignments.views(tx) if each.lacks]
+
+
 def _unexplained(tx: Tx) -> list[int]:
     """Jobs that ended well without an image, or badly without a reason."""
     made = set(tx.execute(select(ImageCandidate.job_id)).scalars())
@@ -108,11 +113,10 @@ async def test_a_step_whose_model_no_server_has_is_held_and_its_run_goes_no_furt
     ):
         add_backend(database, one.url, name="one")
         add_backend(database, two.url, name="two")
-        await hub.until(lambda tx: JobStatus.FAILED in _accounts(tx) and settled(tx))
-        lacking = hub.see(lambda tx: [each.lacks for each in assignments.views(tx) if each.lacks])
+        await hub.until(lambda tx: len(_lacking(tx)) == 2 and images(tx, step=1) and settled(tx))
+        lacking = hub.see(_lacking)
         bases = hub.see(lambda tx: images(tx, step=1))
         counted = hub.see(_accounts)
-    assert lacking
     assert all("only-elsewhere.safetensors" in str(words) for words in lacking)
-    assert counted[JobStatus.FAILED] == 1
+    assert counted[JobStatus.FAILED] <= 1  # where a server gets it before its models are known
     assert bases <= 4

@@ -350,7 +350,7 @@ def test_axe_finds_nothing(run: GatedRun, page: Page, size: dict[str, int], plac
         opened(page, run)
     else:
         page.goto(run.page if place == "run" else f"{run.hub.url}/#/new")
-        page.get_by_role("heading").nth(2).wait_for()
+        page.locator("main h2").first.wait_for()
     page.evaluate(AXE.read_text("utf-8"))
     found = page.evaluate("axe.run().then(told => told.violations)")
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
