@@ -126,9 +126,9 @@ def test_no_output_is_the_only_thing_said() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("text_to_video_wan.json", "gives video; only still images"),
-        ("audio_ace_step_1_t2a_instrumentals.json", "gives audio; only still images"),
-        ("3d_hunyuan3d-v2.1.json", "gives no still image"),
+        ("text_to_video_wan.json", "gives a video or an animation; only still images"),
+        ("audio_ace_step_1_t2a_instrumentals.json", "gives a sound; only still images"),
+        ("3d_hunyuan3d-v2.1.json", "gives a 3D model; only still images"),
     ],
 )
 def test_other_kinds_of_output_are_told_in_a_sentence(name: str, words: str) -> None:

@@ -186,9 +186,9 @@ def test_a_blocked_branch_does_not_end_the_job() -> None:
 def test_outputs_that_are_no_image_are_told_in_a_sentence() -> None:
     done = outcome("other_outputs")
     assert done.no_still("9") == ""
-    assert done.no_still("6") == "This workflow makes a video; only still images are supported."
-    assert "not an image file" in done.no_still("5")
-    assert done.no_still("77") == "The output node saved no file."
+    assert done.no_still("6").startswith("The output node made a video or an animation (")
+    assert done.no_still("5").startswith("The output node gave text.")
+    assert done.no_still("77").startswith("The output node saved no file.")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ why and how sure it is.
 from __future__ import annotations
 
 from shortlist.comfy.catalogue import Catalogue
-from shortlist.comfy.graph import Graph, depths, link_of, order_key, upstream
+from shortlist.comfy.graph import Graph, depths, link_of, name_of, order_key, upstream
 from shortlist.comfy.pictures import find_pictures
 from shortlist.comfy.plain import is_number, is_whole
 from shortlist.comfy.prompts import find_prompts
@@ -19,7 +19,14 @@ SAVERS = ("SaveImage", "SaveImageAdvanced")
 PREVIEWS = ("PreviewImage", "SaveImageWebsocket")
 """Nodes that show an image without keeping it; a SaveImage takes their place."""
 
-_NO_STILL = ("video", "webm", "audio", "glb", "3d", "animated", "latent", "text", "mp3", "gif")
+_NO_STILL = {
+    **dict.fromkeys(("video", "webm", "animated", "gif"), "a video or an animation"),
+    **dict.fromkeys(("audio", "mp3", "flac", "opus"), "a sound"),
+    **dict.fromkeys(("glb", "3d"), "a 3D model"),
+    "latent": "a latent",
+    "text": "text",
+}
+_WAY_OUT = "only still images are supported: put a Save Image node behind the images instead."
 _SEED_NAMES = ("seed", "noise_seed", "seed_num", "noise_seed_sde")
 _OUTPUT_WORDS = ("save", "preview", "output")
 
@@ -69,6 +76,22 @@ def makes_stills(graph: Graph, node_id: str) -> bool:
     if any(word in class_type.lower() for word in _NO_STILL):
         return False
     return image_input(graph, node_id) != ""
+
+
+def no_still_words(graph: Graph, node_id: str) -> str:
+    """What a person reads where an output node gives no still image."""
+    class_type = graph[node_id]["class_type"].lower()
+    made = next((words for part, words in _NO_STILL.items() if part in class_type), "")
+    return f"{name_of(graph, node_id)} gives {made or 'no still image'}; {_WAY_OUT}"
+
+
+def no_output_words(graph: Graph) -> str:
+    """What a person reads where no output is bound: what the workflow ends in instead."""
+    ends = [i for i in graph if is_output(graph[i]["class_type"], None)]
+    other = next((i for i in sorted(ends, key=order_key) if not makes_stills(graph, i)), None)
+    if other is None:
+        return "The workflow has no output: choose the node that gives the image."
+    return no_still_words(graph, other)
 
 
 def image_input(graph: Graph, node_id: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shortlist.comfy.bindings import SAVERS, makes_stills
+from shortlist.comfy.bindings import SAVERS, makes_stills, no_still_words
 from shortlist.comfy.catalogue import Catalogue, Input
 from shortlist.comfy.files import LOADERS, foreign_files
 from shortlist.comfy.graph import Graph, Link, link_of, name_of, upstream
@@ -97,11 +97,7 @@ def outside_core(graph: Graph, catalogue: Catalogue) -> dict[str, tuple[str, ...
 
 def _output(graph: Graph, output: str) -> Iterator[Issue]:
     if not makes_stills(graph, output):
-        made = graph[output]["class_type"].lower()
-        kinds = ("video", "audio", "3d", "text")
-        kind = next((word for word in kinds if word in made), "")
-        what = f"gives {kind}" if kind else "gives no still image"
-        sentence = f"{name_of(graph, output)} {what}; only still images are supported."
+        sentence = no_still_words(graph, output)
         yield Issue(IssueKind.NOT_AN_IMAGE, True, sentence, node=output)
     elif graph[output]["class_type"] not in SAVERS:
         sentence = f"{name_of(graph, output)} will be replaced by a SaveImage on the same link."

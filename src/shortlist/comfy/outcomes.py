@@ -36,6 +36,20 @@ _KINDS: Mapping[str, Kind] = {
 }
 
 
+_WORDS: Mapping[Kind, str] = {
+    Kind.STILL: "a still image",
+    Kind.VIDEO: "a video or an animation",
+    Kind.AUDIO: "a sound",
+    Kind.MODEL_3D: "a 3D model",
+    Kind.OTHER: "a file that is no image",
+}
+_WAY_OUT = "Only still images are supported: bind the output to a Save Image node."
+_NOTHING = (
+    "The output node saved no file. Run the workflow in ComfyUI to see whether a switch or a filter"
+    " in it lets no image through."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class OutputFile:
     """A file as the server names it. Its name is no path of ours: send it back, never open it."""
@@ -104,12 +118,15 @@ class Outcome:
         """One sentence on why the node gave no image; empty if it gave one."""
         if self.stills(node):
             return ""
-        made = next((f.kind for f in self.files if f.node == node), None)
-        if made is Kind.OTHER or (made is None and self.said.get(node)):
-            return "This workflow's output is not an image file; only still images are supported."
-        if made is not None:
-            return f"This workflow makes a {made}; only still images are supported."
-        return "The output node saved no file."
+        made = [f for f in self.files if f.node == node]
+        if made:
+            kinds = " and ".join(dict.fromkeys(_WORDS[f.kind] for f in made))
+            return f"The output node made {kinds} ({made[0].filename[:80]}). {_WAY_OUT}"
+        if "text" in self.said.get(node, ()):
+            return f"The output node gave text. {_WAY_OUT}"
+        if self.said.get(node):
+            return f"The output node gave something else than files. {_WAY_OUT}"
+        return _NOTHING
 
 
 _ENDS = {

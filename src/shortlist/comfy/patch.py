@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from shortlist.comfy.bindings import SAVERS, image_input
+from shortlist.comfy.bindings import SAVERS, image_input, no_output_words, no_still_words
 from shortlist.comfy.faults import WorkflowFault
 from shortlist.comfy.files import foreign_files
 from shortlist.comfy.graph import Graph, Node, link_of, name_of, upstream
@@ -51,7 +51,7 @@ def patch(graph: Graph, bindings: Bindings, values: Values) -> Graph:
     The output node keeps its id, whatever node takes its place.
     """
     if bindings.output not in graph:
-        raise WorkflowFault("The workflow has no output: choose the node that gives the image.")
+        raise WorkflowFault(no_output_words(graph))
     if not _PREFIX.fullmatch(values.prefix):
         raise WorkflowFault("The file name prefix is not made of plain words and slashes.")
     _check_targets(graph, bindings)
@@ -143,7 +143,7 @@ def _set_output(made: Graph, output: str, prefix: str) -> None:
     # reads the same link in their place.
     name = image_input(made, output)
     if not name:
-        raise WorkflowFault(f"{name_of(made, output)} gives no still image.")
+        raise WorkflowFault(no_still_words(made, output))
     link = link_of(node["inputs"][name])
     images: JSON = [link.node, link.slot] if link else None
     swapped = Node(class_type="SaveImage", inputs={"images": images, "filename_prefix": prefix})
