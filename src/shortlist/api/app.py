@@ -13,8 +13,10 @@ from fastapi.routing import APIRoute
 
 from shortlist import __version__
 from shortlist.api import (
+    autopsies,
     backends,
     checks,
+    cull,
     failures,
     gates,
     images,
@@ -64,6 +66,8 @@ ROUTERS: Final = (
     prompts.router,
     gates.router,
     triage.router,
+    cull.router,
+    autopsies.router,
     images.router,
     jobs.router,
     backends.router,

@@ -88,6 +88,7 @@ class Card(Shown):
     advances: bool
     elo: float
     votes: int
+    stars: int | None
     children: int
     child_limit: int
     in_flight: int
@@ -268,6 +269,7 @@ class CandidateColumns(Shape):
     advances: list[bool]
     elo: list[float]
     votes: list[int]
+    stars: list[int | None]
     children: list[int]
     in_flight: list[int]
     hash: list[str]

@@ -279,6 +279,14 @@ class PinAct(_Act):
     pin: Pin | None
 
 
+class KeepAct(_Act):
+    """Keeps an image at first sight, with 0 to 5 `stars`; null: not kept after all."""
+
+    kind: Literal[ActKind.KEEP]
+    candidate: Id
+    stars: Annotated[Number, Field(ge=0, le=5)] | None = 0
+
+
 class UndoAct(_Act):
     """Takes back `target`, or this person's last act that still stands."""
 
@@ -301,6 +309,7 @@ Act = Annotated[
     | ReopenAct
     | ConfirmAct
     | PinAct
+    | KeepAct
     | UndoAct
     | RedoAct,
     Field(discriminator="kind"),

@@ -53,6 +53,7 @@ ACTS: Final[dict[ActKind, type[acts.Act]]] = {
     ActKind.REOPEN: acts.ReopenAct,
     ActKind.CONFIRM: acts.ConfirmAct,
     ActKind.PIN: acts.PinAct,
+    ActKind.KEEP: acts.KeepAct,
     ActKind.UNDO: acts.UndoAct,
     ActKind.REDO: acts.RedoAct,
 }

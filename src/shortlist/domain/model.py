@@ -91,6 +91,7 @@ class ActKind(StrEnum):
     REOPEN = "reopen"
     CONFIRM = "confirm"
     PIN = "pin"
+    KEEP = "keep"
     UNDO = "undo"
     REDO = "redo"
 

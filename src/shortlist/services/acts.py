@@ -129,6 +129,16 @@ class PinAct:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepAct:
+    """`stars` from 0, kept without any, to 5; null: not kept after all."""
+
+    kind: ClassVar[ActKind] = ActKind.KEEP
+    id: str
+    candidate: int
+    stars: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
 class UndoAct:
     """Without a `target` it takes back the person's last act."""
 
@@ -154,6 +164,7 @@ Act: TypeAlias = (
     | ReopenAct
     | ConfirmAct
     | PinAct
+    | KeepAct
     | UndoAct
     | RedoAct
 )
@@ -199,6 +210,7 @@ class Answer:
     rejected: Rejection | None = None
     undone: Undone | None = None
     earlier_pin: Pin | None = None
+    earlier_stars: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +234,7 @@ def sides_of(act: Act) -> Sides | None:
             return _sides(act.candidate, other, left=act.left or act.candidate)
         case KillAct() | WalkAct() | UndoAct() | RedoAct():
             return None
-        case ApproveAct() | ReopenAct() | ConfirmAct() | PinAct():
+        case ApproveAct() | ReopenAct() | ConfirmAct() | PinAct() | KeepAct():
             return None
         case _:
             assert_never(act)

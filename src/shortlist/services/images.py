@@ -34,6 +34,7 @@ class Card:
     advances: bool
     elo: float
     votes: int
+    stars: int | None
     children: int
     child_limit: int
     in_flight: int
@@ -78,6 +79,7 @@ class Table:
     advances: Sequence[bool]
     elo: Sequence[float]
     votes: Sequence[int]
+    stars: Sequence[int | None]
     children: Sequence[int]
     in_flight: Sequence[int]
     hash: Sequence[str]
@@ -126,6 +128,7 @@ def table(tx: Tx, run_id: int) -> Table:
             ImageCandidate.advances,
             ImageCandidate.elo_score,
             ImageCandidate.vote_count,
+            ImageCandidate.stars,
             ImageCandidate.child_count,
             ImageCandidate.reserved,
             ImageCandidate.content_hash,
@@ -200,6 +203,7 @@ _FACTS: Final = (
     ImageCandidate.advances,
     ImageCandidate.elo_score.label("elo"),
     ImageCandidate.vote_count.label("votes"),
+    ImageCandidate.stars,
     ImageCandidate.child_count.label("children"),
     ImageCandidate.child_limit,
     ImageCandidate.reserved.label("in_flight"),

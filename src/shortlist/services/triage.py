@@ -15,13 +15,14 @@ from typing import Final, Protocol, assert_never
 
 from shortlist.domain.model import ActKind
 from shortlist.errors import Conflict
-from shortlist.services import gates, history, kills, pins, reversal, showing, votes
+from shortlist.services import cull, gates, history, kills, pins, reversal, showing, votes
 from shortlist.services.acts import (
     Act,
     Answer,
     ApproveAct,
     ConfirmAct,
     Doing,
+    KeepAct,
     KillAct,
     KillBothAct,
     Outcome,
@@ -169,6 +170,7 @@ INVERSES: Final[Mapping[ActKind, Inverse]] = MappingProxyType(
         ActKind.REOPEN: _GATE,
         ActKind.CONFIRM: _GATE,
         ActKind.PIN: Inverse(pins.take_back, pins.put_back),
+        ActKind.KEEP: Inverse(cull.take_back, cull.put_back),
     }
 )
 """How to take back each kind of act that `history.ORDINARY` names."""
@@ -182,6 +184,8 @@ def _perform(tx: Tx, act: Act, doing: Doing) -> Outcome:
             return _kill(tx, act, doing)
         case ApproveAct() | ReopenAct() | ConfirmAct() | PinAct():
             return _decide(tx, act, doing)
+        case KeepAct():
+            return cull.keep(tx, act, doing)
         case UndoAct():
             return _undo(tx, act, doing)
         case RedoAct():
@@ -294,7 +298,7 @@ def _seen(act: Act) -> tuple[int | None, int | None]:
     sides = sides_of(act)
     if sides is not None:
         return sides.left, sides.right
-    return (act.candidate if isinstance(act, KillAct) else None), None
+    return (act.candidate if isinstance(act, KillAct | KeepAct) else None), None
 
 
 def _chosen(act: Act) -> Chosen:
