@@ -128,7 +128,7 @@ def client(running: Started) -> Iterator[httpx2.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _studio(running: Started) -> Workshop:
     return Workshop(running.database)
 
