@@ -190,7 +190,9 @@ def test_progress_comes_without_a_number(running: Started, client: httpx2.Client
             lambda: progress.tell(7, value=3.0, max=20.0, node="KSampler")
         )
         told = stream.until("progress")
-    assert told == Told(None, "progress", {"job": 7, "value": 3.0, "max": 20.0, "node": "KSampler"})
+        running.loop.call_soon_threadsafe(lambda: progress.drop(7))
+    told_of = {"job": 7, "value": 3.0, "max": 20.0, "node": "KSampler", "preview": None}
+    assert told == Told(None, "progress", told_of)
 
 
 def test_streams_are_bounded(client: httpx2.Client) -> None:

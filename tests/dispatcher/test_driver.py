@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from sqlalchemy import select
 
 from dispatcher.watched import (
@@ -119,6 +121,10 @@ async def test_progress_and_previews_reach_whoever_follows(
                 ticks.append(await asyncio.wait_for(queue.get(), 20))
         await hub.until(lambda tx: images(tx) == 1)
         assert hub.dispatcher.progress.latest(ticks[-1].job_id) is None
+    assert ticks[-1].preview is not None
+    with Image.open(io.BytesIO(ticks[-1].preview.data)) as picture:
+        picture.load()
+        assert picture.format == "JPEG"
     assert ticks[-1].job_id == 1
     assert ticks[-1].node == "Draw the Figure"
     assert ticks[-1].max >= ticks[-1].value

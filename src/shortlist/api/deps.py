@@ -47,6 +47,15 @@ class Options:
     own: tuple[str, ...] = ()
 
 
+class Preview(Protocol):
+    """A picture on the way, as a server sent it: nobody has looked at it yet."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def data(self) -> bytes: ...
+
+
 class Tick(Protocol):
     """How far one running job is."""
 
@@ -58,6 +67,8 @@ class Tick(Protocol):
     def max(self) -> float: ...
     @property
     def node(self) -> str: ...
+    @property
+    def preview(self) -> Preview | None: ...
 
 
 class Ticks(Protocol):
@@ -70,6 +81,8 @@ class ProgressFeed(Protocol):
     """Whoever knows how far running jobs are; the hub's dispatcher."""
 
     def subscribe(self) -> AbstractContextManager[Ticks]: ...
+
+    def latest(self, job_id: int) -> Tick | None: ...
 
 
 class Asked(Protocol):

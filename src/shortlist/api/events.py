@@ -75,12 +75,16 @@ class Resync(Shape):
 
 
 class Progress(Shape):
-    """How far a running job is: `value` of `max` steps of its present node."""
+    """How far a running job is: `value` of `max` steps of its present node.
+
+    `preview` is the number of its newest picture on the way, null while there is none.
+    """
 
     job: int
     value: float
     max: float
     node: str | None
+    preview: int | None
 
 
 class CandidateMadeEvent(Shape):

@@ -1,21 +1,34 @@
-"""Jobs over HTTP: what was rendered, why, how it went, and stopping one."""
+"""Jobs over HTTP: what was rendered, why, how it goes and went, and stopping one.
+
+A preview is bytes that a server sent: it is decoded and drawn anew before a browser sees it.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
-from shortlist.api.deps import IdInPath, IdInQuery, InRooms, Now
+from shortlist.api.deps import LARGEST_ID, IdInPath, IdInQuery, InRooms, Now
 from shortlist.api.edge import StrictRoute
 from shortlist.api.models import Job, JobSummary
 from shortlist.domain.model import JobStatus
+from shortlist.errors import NotFound
+from shortlist.images.model import ImageFault, MediaType, Tier
 from shortlist.services import jobs, work
 from shortlist.store.db import Tx
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
+
+_PREVIEW_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+}
+_PREVIEW_ANSWERS: Final[dict[int | str, dict[str, object]]] = {
+    200: {"content": {MediaType.WEBP.value: {}}, "description": "The picture"},
+}
 
 
 @router.get("", operation_id="list_jobs")
@@ -41,6 +54,30 @@ def get_job(job_id: IdInPath, rooms: InRooms) -> Job:
         return Job(
             **summary.model_dump(), **details | {"workflow": json.loads(details["workflow"])}
         )
+
+
+@router.get(
+    "/{job_id}/preview",
+    operation_id="get_preview",
+    response_class=Response,
+    responses=_PREVIEW_ANSWERS,
+)
+async def get_preview(
+    job_id: IdInPath,
+    rooms: InRooms,
+    number: Annotated[int | None, Query(ge=0, le=LARGEST_ID)] = None,
+) -> Response:
+    """The newest picture on the way of a job that runs, as WebP. `number`, as `progress` events
+    tell it, gives each picture an address of its own; an older one is not kept."""
+    tick = rooms.progress.latest(job_id)
+    if tick is None or tick.preview is None:
+        raise NotFound(f"Job {job_id} shows no picture on its way now.")
+    try:
+        rendered = await rooms.renderer.render(tick.preview.data)
+    except ImageFault as fault:
+        raise NotFound(f"The preview of job {job_id} can't be shown. {fault.sentence}") from fault
+    data = rendered.tiers[Tier.LARGE]
+    return Response(data, headers=_PREVIEW_HEADERS, media_type=MediaType.WEBP.value)
 
 
 @router.post("/{job_id}/cancel", operation_id="cancel_job")

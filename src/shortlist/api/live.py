@@ -167,5 +167,11 @@ _DATA: Final[dict[EventKind, Callable[[Entry, News], events.Told | None]]] = {
 
 
 def _progress(tick: Tick) -> ServerSentEvent:
-    data = events.Progress(job=tick.job_id, value=tick.value, max=tick.max, node=tick.node or None)
+    data = events.Progress(
+        job=tick.job_id,
+        value=tick.value,
+        max=tick.max,
+        node=tick.node or None,
+        preview=tick.preview.number if tick.preview else None,
+    )
     return ServerSentEvent(event="progress", data=data)

@@ -121,8 +121,7 @@ class Listener:
             case Progress():
                 self._tick(watched, message.node, value=message.value, top=message.max)
             case Preview():
-                picture = progress.Preview(message.mime, message.data)
-                self._board.show(watched.job_id, picture)
+                self._board.show(watched.job_id, message.data)
 
     def _tick(self, watched: Watched, node: str, *, value: float, top: float) -> None:
         title = title_of(watched.graph, node) if node in watched.graph else ""

@@ -12,14 +12,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 PER_SECOND: Final = 4
+PREVIEWS_PER_SECOND: Final = 2
 BACKLOG: Final = 100
+MOST_PREVIEW_BYTES: Final = 4 * 2**20
+"""A sampler's preview has some ten thousand; what is larger is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A picture on the way, as the server sent it."""
+    """A picture on the way, as the server sent it: nobody has looked at it yet.
 
-    mime: str
+    `number` is greater for a later one, and changes at most twice a second.
+    """
+
+    number: int
     data: bytes
 
 
@@ -44,8 +50,10 @@ class Progress:
 
     @contextmanager
     def subscribe(self) -> Iterator[asyncio.Queue[Tick]]:
-        """A queue of ticks from now on, at most four a second of each job."""
+        """A queue of ticks: those that stand now, then at most four a second of each job."""
         queue: asyncio.Queue[Tick] = asyncio.Queue(BACKLOG)
+        for tick in list(self._latest.values())[-BACKLOG:]:
+            queue.put_nowait(tick)
         self._followers.add(queue)
         try:
             yield queue
@@ -62,8 +70,12 @@ class Progress:
         preview = before.preview if before else None
         self._note(Tick(job_id, value, max, node, preview))
 
-    def show(self, job_id: int, preview: Preview) -> None:
-        """A preview."""
+    def show(self, job_id: int, data: bytes) -> None:
+        """A preview; one that is too large to be kept is passed over."""
+        if len(data) > MOST_PREVIEW_BYTES:
+            return
+        number = int(asyncio.get_running_loop().time() * PREVIEWS_PER_SECOND)
+        preview = Preview(number, data)
         before = self._latest.get(job_id) or Tick(job_id, 0.0, 0.0, "", None)
         self._note(replace(before, preview=preview))
 
