@@ -84,8 +84,9 @@ class NodeType:
 class Catalogue(Mapping[str, NodeType]):
     """All node types of one server, by class name. `raw` is the server's answer."""
 
-    def __init__(self, raw: Mapping[str, JSON]) -> None:
-        self.raw = a_dict(raw)  # a lying server may answer with anything
+    def __init__(self, raw: Mapping[str, JSON] | JSON) -> None:
+        # a lying server may answer with anything
+        self.raw: Mapping[str, JSON] = raw if isinstance(raw, Mapping) else {}
         self._known: dict[str, NodeType] = {}
 
     def __getitem__(self, name: str) -> NodeType:
