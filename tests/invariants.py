@@ -77,7 +77,9 @@ def _ratings(tx: Tx, every: dict[int, _Image]) -> Iterator[str]:
     """Every rating is the sum of what the votes that stand did to it."""
     elo: dict[int, list[float]] = defaultdict(lambda: [BIRTH_ELO])
     for row in tx.execute(
-        select(Vote.winner_id, Vote.loser_id, Vote.winner_delta, Vote.loser_delta).where(~Vote.void)
+        select(Vote.winner_id, Vote.loser_id, Vote.winner_delta, Vote.loser_delta).where(
+            ~Vote.void, ~Vote.versus_parent
+        )
     ):
         elo[row.winner_id].append(row.winner_delta)
         elo[row.loser_id].append(row.loser_delta)

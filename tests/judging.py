@@ -151,6 +151,7 @@ class Studio:
         count: int = 8,
         exclude: Sequence[Key] = (),
         seed: int = 1,
+        parents: bool = False,
     ) -> deck.Deck:
         with self.database.snapshot() as tx:
             return deck.deck(
@@ -161,6 +162,7 @@ class Studio:
                 count=count,
                 exclude=exclude,
                 rng=random.Random(seed),
+                parents=parents,
             )
 
     def states(self) -> dict[int, State]:

@@ -133,6 +133,22 @@ def test_a_vote_on_what_can_not_be_compared_changes_nothing(
     assert studio.states() == before
 
 
+def test_a_child_stands_against_its_parent_where_both_say_so(
+    client: httpx2.Client, studio: Studio
+) -> None:
+    base = studio.image()
+    child = studio.image(base)
+    vote = a_vote(child, base)
+    assert send(client, vote)[0]["problem"]["status"] == 409
+    (result,) = send(client, a_vote(child, base) | {"versus_parent": True})
+    assert result["ok"]
+    assert result["ratings"] is None
+    first = client.get(f"/api/runs/{studio.run}/lifts").json()[0]
+    assert (first["step_order"], first["better"], first["share"]) == (2, 1, 1.0)
+    assert first["low"] > 0
+    assert client.get("/api/runs/99/lifts").status_code == 404
+
+
 def _killed(client: httpx2.Client, id: int) -> int:
     assert send(client, an_act("kill", candidate=id))[0]["ok"]
     return id

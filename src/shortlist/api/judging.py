@@ -11,7 +11,11 @@ from shortlist.services.triage import Chosen
 
 
 class Pair(Shape):
-    """Two images to choose from; `key` is their ids, the lower first."""
+    """Two images to choose from; `key` is their ids, the lower first.
+
+    `parent_id` is null for two images of one step. Else it is that one of the two from which the
+    other was made; send `versus_parent` with what is decided on such a pair.
+    """
 
     key: str
     run_id: int
@@ -20,6 +24,25 @@ class Pair(Shape):
     step_order: int
     left: Shown
     right: Shown
+    parent_id: int | None
+
+
+class StepLift(Shape):
+    """What a step is worth: how images with it fared, blind, against those without.
+
+    `share` is the part that the step won, ties half; 0.5 is no difference. It lies between `low`
+    and `high` with 95 percent; the three are null without a comparison.
+    """
+
+    step_id: int
+    step_name: str
+    step_order: int
+    better: int
+    same: int
+    worse: int
+    share: float | None
+    low: float | None
+    high: float | None
 
 
 class Waiting(Shape):

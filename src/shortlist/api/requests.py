@@ -191,13 +191,18 @@ class _Act(Body):
 
 
 class VoteAct(_Act):
-    """`left` is the image that stood on the left, `shown_ms` the time from paint to decision."""
+    """`left` is the image that stood on the left, `shown_ms` the time from paint to decision.
+
+    `versus_parent` says that the deck gave the pair with a `parent_id`: the step between the two
+    is judged, and no rating moves.
+    """
 
     kind: Literal[ActKind.VOTE]
     winner: Id
     loser: Id
     left: Id
     shown_ms: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+    versus_parent: bool = False
 
 
 class TieAct(_Act):
@@ -206,12 +211,14 @@ class TieAct(_Act):
     b: Id
     left: Id
     shown_ms: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+    versus_parent: bool = False
 
 
 class SkipAct(_Act):
     kind: Literal[ActKind.SKIP]
     a: Id
     b: Id
+    versus_parent: bool = False
 
 
 class KillAct(_Act):
@@ -226,6 +233,7 @@ class KillAct(_Act):
     other: Id | None = None
     left: Id | None = None
     walk: ClientId | None = None
+    versus_parent: bool = False
 
 
 class KillBothAct(_Act):

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from shortlist.api.deps import IdInPath, InRooms, Now
 from shortlist.api.edge import StrictRoute
+from shortlist.api.judging import StepLift
 from shortlist.api.models import (
     CandidateColumns,
     CandidateTable,
@@ -21,7 +22,7 @@ from shortlist.api.models import (
 from shortlist.api.requests import CopyOfRun, NewRun, RunChange
 from shortlist.domain import gates
 from shortlist.domain.model import RunStatus
-from shortlist.services import holds, images, journal, overview, pipelines, runs, work
+from shortlist.services import holds, images, journal, lifts, overview, pipelines, runs, work
 from shortlist.services.overview import RunView
 from shortlist.store.db import Tx
 
@@ -100,6 +101,13 @@ def release_step(run_id: IdInPath, step_id: IdInPath, rooms: InRooms, now: Now) 
         return summary(overview.view(tx, run_id))
 
     return rooms.database.run(release)
+
+
+@router.get("/{run_id}/lifts", operation_id="list_lifts")
+def list_lifts(run_id: IdInPath, rooms: InRooms) -> list[StepLift]:
+    """What each step of a run is worth, from the votes on a child against its parent."""
+    with rooms.database.snapshot() as tx:
+        return [StepLift.model_validate(each) for each in lifts.lifts(tx, run_id)]
 
 
 @router.get("/{run_id}/candidates", operation_id="list_candidates")

@@ -62,12 +62,16 @@ ACTS: Final[dict[ActKind, type[acts.Act]]] = {
 @router.get("/deck", operation_id="get_deck")
 def get_deck(
     rooms: InRooms,
+    *,
     run: IdInQuery = None,
     step: Annotated[int | None, Query(ge=1, le=1000, description="the step's order")] = None,
     count: Annotated[int, Query(ge=1, le=MOST_PAIRS)] = 8,
     exclude: Annotated[
         str, Query(pattern=_KEYS, max_length=4_000, description="keys at hand: 7-9,12-40")
     ] = "",
+    parents: Annotated[
+        bool, Query(description="mix in about one child against its parent in twenty pairs")
+    ] = False,
 ) -> Deck:
     """The next pairs: the right-most column with images this person has not voted on.
 
@@ -83,6 +87,7 @@ def get_deck(
             count=count,
             exclude=at_hand,
             rng=random.Random(),
+            parents=parents,
         )
         return _deck(tx, found)
 

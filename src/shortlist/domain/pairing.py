@@ -93,6 +93,27 @@ def choose(
     return [_shuffled(*pair, rng=rng) for pair in pairs]
 
 
+def mix_in(
+    pairs: Sequence[Sides], families: Sequence[Key], *, share: float, rng: random.Random
+) -> list[Sides]:
+    """`pairs` with a pair of `families` before about one in 1/`share` of them, at random.
+
+    No family comes twice, nor beside a pair that shows one of its images.
+    """
+    left = list(families)
+    mixed: list[Sides] = []
+    for pair in pairs:
+        if rng.random() < share:
+            around = {id for one in (*mixed[-1:], pair) for id in (one.left, one.right)}
+            apart = [key for key in left if around.isdisjoint(key)]
+            if apart:
+                family = rng.choice(apart)
+                left.remove(family)
+                mixed.append(_shuffled(*family, rng=rng))
+        mixed.append(pair)
+    return mixed
+
+
 def _shuffled(one: int, other: int, *, rng: random.Random) -> Sides:
     return Sides(one, other) if rng.random() < 0.5 else Sides(other, one)
 

@@ -14,7 +14,10 @@ from shortlist.services.branches import News
 
 @dataclass(frozen=True, slots=True)
 class VoteAct:
-    """`left` is the id of the image that stood on the left; `shown_ms` from paint to decision."""
+    """`left` is the id of the image that stood on the left; `shown_ms` from paint to decision.
+
+    `versus_parent`: one of the two was made from the other, and the step between them is judged.
+    """
 
     kind: ClassVar[ActKind] = ActKind.VOTE
     id: str
@@ -22,6 +25,7 @@ class VoteAct:
     loser: int
     left: int
     shown_ms: int | None = None
+    versus_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class TieAct:
     b: int
     left: int
     shown_ms: int | None = None
+    versus_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class SkipAct:
     id: str
     a: int
     b: int
+    versus_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class KillAct:
     other: int | None = None
     left: int | None = None
     walk: str | None = None
+    versus_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

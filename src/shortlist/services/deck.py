@@ -45,6 +45,9 @@ MOST_AROUND: Final = 16
 MEMORY: Final = 60
 """Acts of this person whose pairs come back only when nothing else is left."""
 
+PARENTS_SHARE: Final = 1 / 20
+"""Of the pairs, where a person wants them, a child against its parent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -91,13 +94,14 @@ def deck(
     count: int,
     exclude: Sequence[Key],
     rng: random.Random,
+    parents: bool = False,
 ) -> Deck:
     """Up to `count` pairs for `person`; none of `exclude`, the pairs already at hand, in order.
 
     `run_id` and `step_order` pin a run and a column; without a run, all active runs take part.
     When every image of every column has this person's vote or is at hand, pairs of the right-most
-    column go on, closest ratings and fewest votes first. Raises `NotFound` for an unknown run or
-    step.
+    column go on, closest ratings and fewest votes first. With `parents` a few pairs are a child
+    against its parent. Raises `NotFound` for an unknown run or step.
     """
     scope: dict[str, object] = {"person": person, "run": run_id, "step_order": step_order}
     ask = _Ask(person, count, exclude, _recent(tx, person), rng)
@@ -111,6 +115,8 @@ def deck(
         other = _fresh_column(tx, scope, aside=at_hand | _ids(ask.recent))
         if other is not None:
             column, sides = other, _deal(tx, other, ask=ask)
+    if parents:
+        sides = _with_parents(tx, sides, ask=ask)
     return Deck(showing.pairs(tx, sides), column, None, None, column.remaining)
 
 
@@ -143,14 +149,27 @@ def _deal(tx: Tx, column: Column, *, ask: _Ask) -> list[Sides]:
     )
 
 
+def _with_parents(tx: Tx, sides: Sequence[Sides], *, ask: _Ask) -> list[Sides]:
+    ids = _ids((pair.left, pair.right) for pair in sides)
+    known = {*ask.exclude, *ask.recent}
+    rows = tx.execute(FAMILIES, {"person": ask.person, "ids": sorted(ids)})
+    families = [pairing.key_of(child, parent) for child, parent in rows]
+    mixed = pairing.mix_in(
+        sides, [key for key in families if key not in known], share=PARENTS_SHARE, rng=ask.rng
+    )
+    return mixed[: ask.count]
+
+
 _OF_COLUMN: Final = f"""
     {LIVE} AND candidate.pipeline_run_id = {{run}} AND candidate.step_order = {{step_order}}
 """
 _UNVOTED: Final = """
     NOT EXISTS (SELECT 1 FROM vote WHERE vote.winner_id = candidate.id
-                AND vote.voter = :person AND NOT vote.void)
+                AND vote.voter = :person AND NOT vote.void
+                AND NOT vote.versus_parent)
     AND NOT EXISTS (SELECT 1 FROM vote WHERE vote.loser_id = candidate.id
-                    AND vote.voter = :person AND NOT vote.void)
+                    AND vote.voter = :person AND NOT vote.void
+                    AND NOT vote.versus_parent)
 """
 _HERE: Final = _OF_COLUMN.format(run="gate.pipeline_run_id", step_order="gate.step_order")
 _COLUMNS: Final = f"""
@@ -227,12 +246,29 @@ _NEIGHBOURS: Final = f"""
 VOTES_AMONG: Final = text(
     """
     SELECT vote.winner_id, vote.loser_id FROM vote
-    WHERE vote.voter = :person AND NOT vote.void AND vote.winner_id IN :ids
+    WHERE vote.voter = :person AND NOT vote.void AND NOT vote.versus_parent
+      AND vote.winner_id IN :ids
     UNION
     SELECT vote.winner_id, vote.loser_id FROM vote
-    WHERE vote.voter = :person AND NOT vote.void AND vote.loser_id IN :ids
+    WHERE vote.voter = :person AND NOT vote.void AND NOT vote.versus_parent
+      AND vote.loser_id IN :ids
     """
 ).bindparams(bindparam("ids", expanding=True))
+
+FAMILIES: Final = text(
+    """
+    SELECT candidate.id, candidate.parent_id FROM candidate
+    WHERE candidate.id IN :ids AND candidate.parent_id IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM vote WHERE vote.winner_id = candidate.id
+                      AND vote.voter = :person AND vote.loser_id = candidate.parent_id
+                      AND NOT vote.void)
+      AND NOT EXISTS (SELECT 1 FROM vote WHERE vote.loser_id = candidate.id
+                      AND vote.voter = :person AND vote.winner_id = candidate.parent_id
+                      AND NOT vote.void)
+    ORDER BY candidate.id
+    """
+).bindparams(bindparam("ids", expanding=True))
+"""Of these images those that this person has not compared with their parents, and the parents."""
 
 
 @cache

@@ -36,7 +36,7 @@ def kill(tx: Tx, act: KillAct, doing: Doing) -> Outcome:
     """Rejects an image with its branch. A walk begins, unless it is a base image."""
     tx.lock_tree()
     if act.other is not None:
-        votes.pair(tx, act.candidate, act.other)
+        votes.pair(tx, act.candidate, act.other, versus_parent=act.versus_parent)
     if act.left not in {None, act.candidate, act.other}:
         raise BadInput("The image on the left is neither of the two; send which one it was.")
     if act.walk is not None and walks.state(tx, doing.person, act.walk).at is None:

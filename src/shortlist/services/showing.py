@@ -52,7 +52,11 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two images of one step of one run, side by side."""
+    """Two images of one step of one run, side by side.
+
+    Or a child and its parent: `parent_id` is then which of the two is the parent, and the step is
+    the child's.
+    """
 
     key: str
     run_id: int
@@ -61,6 +65,7 @@ class Pair:
     step_order: int
     left: Shown
     right: Shown
+    parent_id: int | None
 
 
 _COLUMNS = (
@@ -115,12 +120,14 @@ def pairs(tx: Tx, sides: Sequence[Sides]) -> list[Pair]:
 
 
 def _pair(left: Placed, right: Placed) -> Pair:
+    earlier, later = sorted((left, right), key=lambda image: image.step_order)
     return Pair(
         key=written(key_of(left.shown.id, right.shown.id)),
-        run_id=left.run_id,
-        step_id=left.step_id,
-        step_name=left.step_name,
-        step_order=left.step_order,
+        run_id=later.run_id,
+        step_id=later.step_id,
+        step_name=later.step_name,
+        step_order=later.step_order,
         left=left.shown,
         right=right.shown,
+        parent_id=earlier.shown.id if earlier.step_order < later.step_order else None,
     )

@@ -1,4 +1,8 @@
-"""Comparisons: a vote, a tie, a skip, and taking them back to the last digit that others left."""
+"""Comparisons: a vote, a tie, a skip, and taking them back to the last digit that others left.
+
+A child against its parent is a comparison of the step between them: it stands in the same log,
+marked, and moves no rating.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from sqlalchemy import bindparam, case, func, insert, select, update
 
 from shortlist.domain import rating
 from shortlist.domain.model import CandidateStatus
+from shortlist.domain.rating import Change
 from shortlist.errors import BadInput, Conflict, NotFound
 from shortlist.services.acts import Answer, Doing, Outcome, SkipAct, TieAct, VoteAct
 from shortlist.services.branches import News
@@ -36,23 +41,26 @@ class Standing:
     def live(self) -> bool:
         return self.status is CandidateStatus.ACTIVE and self.rejected_ancestors == 0
 
+    def child_of(self, other: Standing) -> bool:
+        return self.parent_id == other.id
+
 
 def vote(tx: Tx, act: VoteAct, doing: Doing) -> Outcome:
     """Counts one image as better than another: both ratings move at once."""
     label = f"Chose the {_side(act.winner, act.left)} image."
-    winner, loser = _live_pair(tx, act.winner, act.loser, left=act.left)
+    winner, loser = _live_pair(tx, act, act.winner, act.loser)
     return _compare(tx, act, doing, winner=winner, loser=loser, label=label)
 
 
 def tie(tx: Tx, act: TieAct, doing: Doing) -> Outcome:
     """Counts half a win for each."""
-    a, b = _live_pair(tx, act.a, act.b, left=act.left)
+    a, b = _live_pair(tx, act, act.a, act.b)
     return _compare(tx, act, doing, winner=a, loser=b, label="Called both images the same.")
 
 
 def skip(tx: Tx, act: SkipAct) -> Outcome:
     """Stores that nothing was decided; the pair goes to the back."""
-    a, _ = pair(tx, act.a, act.b)
+    a, _ = pair(tx, act.a, act.b, versus_parent=act.versus_parent)
     return Outcome(Answer("Skipped a pair.", run_id=a.run_id), news=())
 
 
@@ -66,8 +74,11 @@ def put_back(tx: Tx, entries: Sequence[Entry], *, now: datetime) -> Outcome:
     return _move(tx, entries, void=False)
 
 
-def pair(tx: Tx, one: int, other: int) -> tuple[Standing, Standing]:
-    """Two images of one step of one run, locked; raises a `Problem` when they are not that."""
+def pair(tx: Tx, one: int, other: int, *, versus_parent: bool = False) -> tuple[Standing, Standing]:
+    """Two images of one step of one run, or a child and its parent where that is meant, locked.
+
+    Raises a `Problem` when they are not that.
+    """
     if one == other:
         raise BadInput("An image can't be compared with itself; name two images.")
     rows = tx.execute(_STANDINGS, {"ids": sorted((one, other))})
@@ -78,7 +89,10 @@ def pair(tx: Tx, one: int, other: int) -> tuple[Standing, Standing]:
     first, second = found[one], found[other]
     if first.run_id != second.run_id:
         raise Conflict("The two images are of different runs; compare images of one run.")
-    if first.step_id != second.step_id:
+    if versus_parent:
+        if not (first.child_of(second) or second.child_of(first)):
+            raise Conflict("Neither of the two images was made from the other.")
+    elif first.step_id != second.step_id:
         raise Conflict("The two images are of different steps; compare images of one step.")
     return first, second
 
@@ -116,14 +130,14 @@ def _side(id: int, left: int) -> str:
     return "left" if id == left else "right"
 
 
-def _live_pair(tx: Tx, one: int, other: int, *, left: int) -> tuple[Standing, Standing]:
-    if left not in {one, other}:
+def _live_pair(tx: Tx, act: VoteAct | TieAct, one: int, other: int) -> tuple[Standing, Standing]:
+    if act.left not in {one, other}:
         raise BadInput("The image on the left is neither of the two; send which one it was.")
     if tx.postgresql:
         # Shared with other votes, never with a kill: a kill locks its branch in no set order, so
         # without this the two could wait for each other.
         tx.execute(select(func.pg_advisory_xact_lock_shared(TREE_LOCK)))
-    first, second = pair(tx, one, other)
+    first, second = pair(tx, one, other, versus_parent=act.versus_parent)
     dead = [image.id for image in (first, second) if not image.live]
     if dead:
         raise Conflict(
@@ -143,10 +157,12 @@ def _compare(
 ) -> Outcome:
     is_tie = isinstance(act, TieAct)
     change = rating.update(winner.elo, loser.elo, tie=is_tie)
+    if act.versus_parent:
+        change = Change(0.0, 0.0)
     row = {
         "act_id": doing.act_id,
         "pipeline_run_id": winner.run_id,
-        "pipeline_step_id": winner.step_id,
+        "pipeline_step_id": loser.step_id if loser.child_of(winner) else winner.step_id,
         "winner_id": winner.id,
         "loser_id": loser.id,
         "tie": is_tie,
@@ -158,10 +174,13 @@ def _compare(
         "winner_delta": change.winner,
         "loser_delta": change.loser,
         "shown_ms": act.shown_ms,
+        "versus_parent": act.versus_parent,
         "void": False,
         "created_at": doing.now,
     }
     tx.execute(insert(Vote), row)
+    if act.versus_parent:
+        return Outcome(Answer(label, run_id=winner.run_id), news=())
     rates = {
         "winner": winner.id,
         "loser": loser.id,
@@ -186,8 +205,11 @@ def _move(tx: Tx, entries: Sequence[Entry], *, void: bool) -> Outcome:
             Vote.loser_id,
             Vote.winner_delta,
             Vote.loser_delta,
+            Vote.versus_parent,
         )
     ).one()
+    if row.versus_parent:
+        return Outcome(Answer(entry.answer.label, run_id=row.pipeline_run_id), news=())
     sign = -1 if void else 1
     rates = {
         "winner": row.winner_id,

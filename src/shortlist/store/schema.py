@@ -356,6 +356,13 @@ class Vote(Base):
         Index(None, "loser_id", "voter"),
         # undo finds the vote of an act
         Index(None, "act_id"),
+        # what the steps of a run are worth
+        Index(
+            "ix_vote_versus_parent",
+            "pipeline_run_id",
+            sqlite_where=text("vote.versus_parent"),
+            postgresql_where=text("vote.versus_parent"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

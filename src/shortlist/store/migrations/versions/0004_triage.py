@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
@@ -15,3 +16,10 @@ def upgrade() -> None:
         "CONSTRAINT ck_candidate_stars_to_five CHECK (stars BETWEEN 0 AND 5)"
     )
     op.execute("ALTER TABLE vote ADD COLUMN versus_parent BOOLEAN NOT NULL DEFAULT false")
+    op.create_index(
+        "ix_vote_versus_parent",
+        "vote",
+        ["pipeline_run_id"],
+        sqlite_where=sa.text("vote.versus_parent"),
+        postgresql_where=sa.text("vote.versus_parent"),
+    )
