@@ -78,6 +78,7 @@ export const commands = {
   "go.vote": { scope: "everywhere", keys: ["g v"] },
   "go.board": { scope: "everywhere", keys: ["g b"] },
   "go.live": { scope: "everywhere", keys: ["g l"] },
+  "go.pipelines": { scope: "everywhere", keys: ["g p"] },
   "go.new": { scope: "everywhere", keys: ["g n"] },
   "go.settings": { scope: "everywhere", keys: ["g ,"] },
 } as const satisfies Record<string, Command>;

@@ -62,6 +62,7 @@ export const labels: Record<CommandId, string> = {
   "go.vote": "Go to Vote",
   "go.board": "Go to Board",
   "go.live": "Go to Live",
+  "go.pipelines": "Go to Pipelines",
   "go.new": "Start a new run",
   "go.settings": "Go to Settings",
 };

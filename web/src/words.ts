@@ -21,7 +21,7 @@ export const words = {
   chips,
   count,
   ...judging,
-  nav: { vote: "Vote", board: "Board", live: "Live", settings: "Settings", help: "Help", more: "More", label: "Screens" },
+  nav: { vote: "Vote", board: "Board", live: "Live", pipelines: "Pipelines", settings: "Settings", help: "Help", more: "More", label: "Screens" },
   shell: {
     skip: "Skip to the pictures",
     simulator: "Simulator",
@@ -180,7 +180,7 @@ export const words = {
     title: "New run",
     start: "Start the run",
     noPipelines: "No pipeline yet",
-    noPipelinesWhy: "A pipeline is a list of ComfyUI workflows, one for each step. Import one on the command line with: shortlist pipeline import",
+    noPipelinesWhy: "A pipeline is a list of ComfyUI workflows, one for each step. Make one on the Pipelines screen.",
     namePlaceholder: "Beach shoot",
     hint: { children: "How many images are made from each one at most.", target: "The run works until this many live images are at the last step.", base: "A run with gates makes this many first images, then waits." },
     more: "Numbers",

@@ -1,7 +1,7 @@
 // The one way to the hub: typed calls, its problems as one error, its version on every answer.
 import createClient from "openapi-fetch";
 import type { paths } from "./schema";
-import type { Act, ForecastToMake, GateAct, NewRun, Problem, RunChange } from "./types";
+import type { Act, FailureGroup, ForecastToMake, GateAct, NewPipeline, NewRun, Problem, RunChange, TrialToStart } from "./types";
 
 /** The hub answered and said no, and why. */
 export class Refused extends Error {
@@ -54,6 +54,8 @@ const at = <P>(path: P) => ({ params: { path } });
 
 export const pictureUrl = (hash: string, tier: "320" | "2048" | "original"): string => `${home}/api/images/${hash}/${tier}`;
 export const eventsUrl = (after: number): string => `${home}/api/events?after=${after}`;
+/** An address of the hub as it tells it, such as `/api/trials/…`. */
+export const hubUrl = (path: string): string => `${home}${path}`;
 
 export const api = {
   status: () => ask(client.GET("/api/status")),
@@ -63,6 +65,16 @@ export const api = {
   acts: (limit: number) => ask(client.GET("/api/acts", { params: { query: { limit } } })),
   walk: (act_id: string, turn = 0) => ask(client.GET("/api/walks/{act_id}", { params: { path: { act_id }, query: { turn } } })),
   pipelines: () => ask(client.GET("/api/pipelines")),
+  pipeline: (pipeline_id: number) => ask(client.GET("/api/pipelines/{pipeline_id}", at({ pipeline_id }))),
+  createPipeline: (body: NewPipeline) => ask(client.POST("/api/pipelines", { body })),
+  rebind: (pipeline_id: number, step_id: number, bindings: Record<string, unknown>) =>
+    ask(client.PUT("/api/pipelines/{pipeline_id}/steps/{step_id}/bindings", { ...at({ pipeline_id, step_id }), body: { bindings } })),
+  checks: (pipeline_id: number) => ask(client.GET("/api/pipelines/{pipeline_id}/checks", at({ pipeline_id }))),
+  inspect: (body: { workflow?: Record<string, unknown> | string; picture?: string }) => ask(client.POST("/api/workflows/inspect", { body })),
+  tryStep: (pipeline_id: number, step_id: number, body: TrialToStart) =>
+    ask(client.POST("/api/pipelines/{pipeline_id}/steps/{step_id}/try", { ...at({ pipeline_id, step_id }), body: { prompt: "", negative_prompt: "", parameters: {}, seed: 1, ...body } })),
+  trial: (trial_id: string) => ask(client.GET("/api/trials/{trial_id}", at({ trial_id }))),
+  cancelTrial: (trial_id: string) => ask(client.POST("/api/trials/{trial_id}/cancel", at({ trial_id }))),
   run: (run_id: number) => ask(client.GET("/api/runs/{run_id}", at({ run_id }))),
   createRun: (body: NewRun) => ask(client.POST("/api/runs", { body })),
   changeRun: (run_id: number, body: RunChange) => ask(client.PATCH("/api/runs/{run_id}", { ...at({ run_id }), body })),
@@ -80,4 +92,8 @@ export const api = {
   addBackend: (body: { url: string; name?: string }) => ask(client.POST("/api/backends", { body })),
   changeBackend: (backend_id: number, body: { enabled?: boolean; name?: string }) => ask(client.PATCH("/api/backends/{backend_id}", { ...at({ backend_id }), body })),
   removeBackend: (backend_id: number) => ask(client.DELETE("/api/backends/{backend_id}", at({ backend_id }))),
+  testBackend: (url: string) => ask(client.POST("/api/backends/test", { body: { url } })),
+  releaseThere: (backend_id: number, step_id: number) => ask(client.POST("/api/backends/{backend_id}/steps/{step_id}/release", at({ backend_id, step_id }))),
+  failures: () => ask(client.GET("/api/failures")),
+  retryFailures: (group: FailureGroup) => ask(client.POST("/api/failures/retry", { body: { kind: group.kind, step_id: group.step_id, backend_id: group.backend.id } })),
 };
