@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,17 @@ from dispatcher.watched import (
     statuses,
     the_backend,
 )
-from rendering import IMPATIENT, a_hub, add_backend, drawn, inverted, make_run, plain_image, until
+from rendering import (
+    IMPATIENT,
+    QUICK,
+    a_hub,
+    add_backend,
+    drawn,
+    inverted,
+    make_run,
+    plain_image,
+    until,
+)
 from shortlist.domain.model import Health, JobStatus
 from shortlist.simulator.options import Fault, FaultKind
 from shortlist.store.db import Database, Tx
@@ -96,6 +107,27 @@ async def test_a_parent_whose_jobs_fail_is_parked_and_the_others_go_on(
         await hub.until(lambda tx: images(tx, step=2) >= 2 and settled(tx))
         failures = hub.see(lambda tx: tx.execute(select(ImageCandidate.failures)).scalars().all())
     assert sum(failures) == 3
+
+
+async def test_what_is_too_large_for_one_server_is_made_by_another(
+    database: Database, tmp_path: Path
+) -> None:
+    with database.transaction() as tx:
+        make_run(tx, [plain_image(), inverted()], children=2, leaves=3)
+    small, large = tmp_path / "small", tmp_path / "large"
+    too_small = Fault(kind=FaultKind.OUT_OF_MEMORY, node_class="ImageInvert", times=99)
+    async with (
+        simulated(small, too_small) as first,
+        simulated(large) as second,
+        a_hub(database, tmp_path, lookahead=1, pace=replace(QUICK, rest=60.0)) as hub,
+    ):
+        add_backend(database, first.url, name="small")
+        await hub.until(lambda tx: len(errors(tx)) == 1)
+        add_backend(database, second.url, name="large")
+        await hub.until(lambda tx: images(tx, step=2) >= 3 and settled(tx))
+        failures = hub.see(lambda tx: tx.execute(select(ImageCandidate.failures)).scalars().all())
+        assert [kind for kind, _ in hub.see(errors)] == ["out of memory"]
+    assert set(failures) == {0}
 
 
 async def test_a_download_cut_short_is_repeated(database: Database, tmp_path: Path) -> None:

@@ -126,6 +126,64 @@ def test_a_server_that_ran_out_of_memory_rests_while_another_takes_over(farm: Fa
     assert farm.asks(farm.one, later=assignments.REST) is not None
 
 
+def _runs_out(farm: Farm, server: int, *, minutes: int) -> None:
+    """The first image's job on `server`, so many minutes later."""
+    claimed = farm.asks(server, later=timedelta(minutes=minutes))
+    assert claimed is not None
+    assert farm.order_of(claimed.job_id) == 2
+    with farm.database.transaction() as tx:
+        jobs.fail(tx, claimed.job_id, kind=Cause.OUT_OF_MEMORY, error="Sampler: no.", now=NOW)
+
+
+def _counted(farm: Farm) -> int:
+    with farm.database.snapshot() as tx:
+        return tx.execute(select(ImageCandidate.failures)).scalar_one()
+
+
+def test_an_image_that_needs_too_much_memory_is_tried_elsewhere_once_and_parked(
+    farm: Farm,
+) -> None:
+    farm.makes(farm.one)
+    _runs_out(farm, farm.one, minutes=0)
+    assert _counted(farm) == 0
+    _runs_out(farm, farm.two, minutes=1)
+    (group, _) = farm.groups()
+    assert group.parked == 1
+    with farm.database.transaction() as tx:
+        key = Key(Cause.OUT_OF_MEMORY, farm.steps[1], farm.one)
+        assert failures.retry(tx, key, now=NOW).images == 1
+    assert _counted(farm) == 0
+
+
+def test_with_nowhere_else_it_is_tried_once_more_where_it_was(farm: Farm) -> None:
+    with farm.database.transaction() as tx:
+        tx.execute(update(Backend).where(Backend.id == farm.two).values(enabled=False))
+    farm.makes(farm.one)
+    _runs_out(farm, farm.one, minutes=0)
+    assert _counted(farm) == 0
+    _runs_out(farm, farm.one, minutes=1)
+    (group,) = farm.groups()
+    assert group.parked == 1
+
+
+def test_running_out_of_memory_uses_up_none_of_the_other_tries(farm: Farm) -> None:
+    farm.makes(farm.one)
+    farm.fails(farm.two)
+    _runs_out(farm, farm.one, minutes=0)
+    farm.fails(farm.two)
+    assert _counted(farm) == 2
+    assert farm.order_of(farm.claims(farm.two)) == 2
+
+
+def test_a_server_rests_longer_each_time_it_runs_out_of_memory(farm: Farm) -> None:
+    farm.makes(farm.one)
+    _runs_out(farm, farm.one, minutes=0)
+    _runs_out(farm, farm.one, minutes=1)
+    assert _counted(farm) == 0  # the other server has not tried it yet
+    assert farm.asks(farm.one, later=assignments.REST) is None
+    assert farm.asks(farm.one, later=2 * assignments.REST) is not None
+
+
 def test_what_one_server_lacks_another_gets_without_a_hold(farm: Farm) -> None:
     farm.makes(farm.one)
     farm.fails(farm.one, Cause.REFUSED, Blame(lacking=True))

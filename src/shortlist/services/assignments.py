@@ -168,7 +168,8 @@ def failed(
     streak = present.streak + 1 if present is not None and again else 1
     values: dict[str, object] = {"streak_kind": kind.value, "streak": streak}
     if kind is Cause.OUT_OF_MEMORY:
-        values["rests_until"] = now + rest
+        # Each time longer: whoever else has the step takes the work meanwhile.
+        values["rests_until"] = now + rest * 2 ** (streak - 1)
     if streak >= HOLD_AFTER:
         values["held_reason"] = _held(tx, backend_id, step_id, kind=kind, count=streak)
     _write(tx, backend_id, step_id, present=present, values=values)

@@ -21,9 +21,10 @@ from shortlist.domain.model import (
     JobStatus,
 )
 from shortlist.errors import Conflict, NotFound
-from shortlist.services import assignments
+from shortlist.services import assignments, parking
 from shortlist.services.assignments import NO_BLAME, Blame, Took
 from shortlist.services.journal import EventKind, append
+from shortlist.services.parking import Failure
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
     ImageCandidate,
@@ -150,18 +151,8 @@ def fail(
             assignments.lacks(tx, backend, step, sentence=error, now=now)
         else:
             _hold(tx, job, reason=error)
-    elif job.parent_id is None:
-        tx.execute(
-            update(PipelineRun)
-            .where(PipelineRun.id == job.run_id)
-            .values(base_failures=PipelineRun.base_failures + 1)
-        )
     else:
-        tx.execute(
-            update(ImageCandidate)
-            .where(ImageCandidate.id == job.parent_id)
-            .values(failures=ImageCandidate.failures + 1)
-        )
+        parking.count(tx, Failure(job.run_id, step, job.parent_id, backend, kind))
     _tell(tx, job, status=JobStatus.FAILED, now=now, error=error)
 
 
