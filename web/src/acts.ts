@@ -3,7 +3,7 @@
 import type { ActKind } from "./api/types";
 
 /** Scopes that are open together share their keys: see `together`. */
-export type Scope = "everywhere" | "picture" | "vote" | "walk" | "board" | "lightbox" | "run";
+export type Scope = "everywhere" | "picture" | "vote" | "walk" | "cull" | "sweep" | "board" | "lightbox" | "run";
 
 export interface Command {
   scope: Scope;
@@ -38,6 +38,30 @@ export const commands = {
   "walk.kill.beside": { scope: "walk", keys: ["Shift+ArrowRight"], outbox: "kill" },
   "walk.later": { scope: "walk", keys: ["l"] },
   "walk.cancel": { scope: "walk", keys: ["Escape"], outbox: "undo" },
+  "cull.keep": { scope: "cull", keys: ["p", "ArrowRight"], outbox: "keep" },
+  "cull.reject": { scope: "cull", keys: ["x", "ArrowLeft"], outbox: "kill" },
+  "cull.star.1": { scope: "cull", keys: ["1"], outbox: "keep" },
+  "cull.star.2": { scope: "cull", keys: ["2"], outbox: "keep" },
+  "cull.star.3": { scope: "cull", keys: ["3"], outbox: "keep" },
+  "cull.star.4": { scope: "cull", keys: ["4"], outbox: "keep" },
+  "cull.star.5": { scope: "cull", keys: ["5"], outbox: "keep" },
+  "cull.skip": { scope: "cull", keys: ["ArrowUp"] },
+  "cull.walk": { scope: "cull", keys: ["w"] },
+  "cull.grid": { scope: "cull", keys: ["n"] },
+  "sweep.mark.1": { scope: "sweep", keys: ["1"] },
+  "sweep.mark.2": { scope: "sweep", keys: ["2"] },
+  "sweep.mark.3": { scope: "sweep", keys: ["3"] },
+  "sweep.mark.4": { scope: "sweep", keys: ["4"] },
+  "sweep.mark.5": { scope: "sweep", keys: ["5"] },
+  "sweep.mark.6": { scope: "sweep", keys: ["6"] },
+  "sweep.mark.7": { scope: "sweep", keys: ["7"] },
+  "sweep.mark.8": { scope: "sweep", keys: ["8"] },
+  "sweep.mark.9": { scope: "sweep", keys: ["9"] },
+  "sweep.mark.10": { scope: "sweep", keys: ["0"] },
+  "sweep.mark.11": { scope: "sweep", keys: ["-"] },
+  "sweep.mark.12": { scope: "sweep", keys: ["="] },
+  "sweep.next": { scope: "sweep", keys: ["Enter"], outbox: "keep" },
+  "sweep.grid": { scope: "sweep", keys: ["n"] },
   "picture.look": { scope: "picture", keys: ["Space"], hold: true },
   "picture.lock": { scope: "picture", keys: ["Shift+Space"] },
   "picture.in": { scope: "picture", keys: ["+", "="], repeats: true },
@@ -77,6 +101,8 @@ export const commands = {
   help: { scope: "everywhere", keys: ["?"] },
   "go.vote": { scope: "everywhere", keys: ["g v"] },
   "go.board": { scope: "everywhere", keys: ["g b"] },
+  "go.cull": { scope: "everywhere", keys: ["g c"] },
+  "go.autopsies": { scope: "everywhere", keys: ["g a"] },
   "go.live": { scope: "everywhere", keys: ["g l"] },
   "go.pipelines": { scope: "everywhere", keys: ["g p"] },
   "go.new": { scope: "everywhere", keys: ["g n"] },
@@ -93,6 +119,8 @@ export const command = (id: CommandId): Command => commands[id];
 export const together: readonly (readonly Scope[])[] = [
   ["vote", "picture", "everywhere"],
   ["walk", "picture", "everywhere"],
+  ["cull", "picture", "everywhere"],
+  ["sweep", "everywhere"],
   ["board", "run", "everywhere"],
   ["lightbox", "picture", "everywhere"],
   ["run", "everywhere"],

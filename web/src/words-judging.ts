@@ -9,6 +9,7 @@ export const history: Record<Act["kind"], string> & { refused: (why: string) => 
   kill: "Killed",
   kill_both: "Killed both",
   walk: "Answered",
+  keep: "Kept",
   undo: "Undone",
   redo: "Done again",
   refused: (why: string) => `Not counted: ${why}`,

@@ -21,7 +21,7 @@ export const words = {
   chips,
   count,
   ...judging,
-  nav: { vote: "Vote", board: "Board", live: "Live", pipelines: "Pipelines", settings: "Settings", help: "Help", more: "More", label: "Screens" },
+  nav: { vote: "Vote", cull: "Cull", autopsies: "Autopsies", board: "Board", live: "Live", pipelines: "Pipelines", settings: "Settings", help: "Help", more: "More", label: "Screens" },
   shell: {
     skip: "Skip to the pictures",
     simulator: "Simulator",
@@ -78,6 +78,9 @@ export const words = {
     killedBy: (by: string, step: string | null) => (step ? `by ${by}, blamed: ${step}` : `by ${by}`),
     elo: "Rating",
     votes: (votes: number) => count(votes, "vote"),
+    keptAs: (stars: number) => (stars === 0 ? "kept" : `kept, ${count(stars, "star")}`),
+    keptTitle: "Kept",
+    keptStars: (stars: number) => (stars === 0 ? "without stars" : count(stars, "star")),
     children: (children: number) => (children === 1 ? "1 child" : `${children} children`),
     inFlight: (jobs: number) => `${count(jobs, "job")} under way`,
     selected: "selected",

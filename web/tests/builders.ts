@@ -16,7 +16,7 @@ export function answer(pairs: Pair[], rest: Partial<DeckAnswer> = {}): DeckAnswe
 
 export function card(id: number, parent: number | null, order: number, rest: Partial<Card> = {}): Card {
   const made = { run_id: 1, step_id: order, step_order: order, parent_id: parent, status: "active" as const, dead: false, advances: true };
-  const counts = { elo: 1000, votes: 0, children: 0, child_limit: 3, in_flight: 0, parked: false, seed: 1, created_at: "2026-01-01T00:00:00Z" };
+  const counts = { elo: 1000, votes: 0, stars: null, children: 0, child_limit: 3, in_flight: 0, parked: false, seed: 1, created_at: "2026-01-01T00:00:00Z" };
   return { ...shown(id), ...made, ...counts, ...rest };
 }
 

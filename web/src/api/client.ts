@@ -61,6 +61,8 @@ export const api = {
   status: () => ask(client.GET("/api/status")),
   signIn: (token: string) => ask(client.POST("/api/session", { body: { token } })),
   deck: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/deck", { params: { query } })),
+  cull: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/cull", { params: { query } })),
+  autopsies: () => ask(client.GET("/api/autopsies")),
   send: (acts: (Act | GateAct)[]) => ask(client.POST("/api/acts", { body: { acts } })),
   acts: (limit: number) => ask(client.GET("/api/acts", { params: { query: { limit } } })),
   walk: (act_id: string, turn = 0) => ask(client.GET("/api/walks/{act_id}", { params: { path: { act_id }, query: { turn } } })),

@@ -10,6 +10,7 @@ export type Act =
   | Schemas["KillAct"]
   | Schemas["KillBothAct"]
   | Schemas["WalkAct"]
+  | Schemas["KeepAct"]
   | Schemas["UndoAct"]
   | Schemas["RedoAct"];
 /** What is decided at a gate: it needs the hub's answer, so it does not wait in the outbox. */
@@ -22,6 +23,8 @@ export type Candidate = Schemas["Candidate"];
 export type CandidateTable = Schemas["CandidateTable"];
 export type Card = Schemas["Card"];
 export type Column = Schemas["Column"];
+export type AutopsyGroup = Schemas["AutopsyGroup"];
+export type CullAnswer = Schemas["Cull"];
 export type DeckAnswer = Schemas["Deck"];
 export type FailureGroup = Schemas["FailureGroup"];
 export type Finding = Schemas["Finding"];

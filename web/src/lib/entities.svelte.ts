@@ -11,6 +11,8 @@ export interface Row {
   advances: boolean;
   elo: number;
   votes: number;
+  /** A person kept it, with so many stars; null: not. */
+  stars: number | null;
   hash: string;
   width: number;
   height: number;
@@ -36,6 +38,7 @@ export class Entities {
         advances: c.advances[i] ?? false,
         elo: c.elo[i] ?? 0,
         votes: c.votes[i] ?? 0,
+        stars: c.stars[i] ?? null,
         hash: c.hash[i] ?? "",
         width: c.width[i] ?? 1,
         height: c.height[i] ?? 1,
@@ -54,6 +57,7 @@ export class Entities {
       advances: card.advances,
       elo: card.elo,
       votes: card.votes,
+      stars: card.stars,
       hash: picture.hash,
       width: picture.width,
       height: picture.height,

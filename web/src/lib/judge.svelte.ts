@@ -28,7 +28,7 @@ type Unsent<A = Act> = A extends Act ? Omit<A, "id"> : never;
 export type NewAct = Unsent;
 
 const KEPT = 40;
-const undoable: readonly ActKind[] = ["vote", "tie", "skip", "kill", "kill_both"];
+const undoable: readonly ActKind[] = ["vote", "tie", "skip", "kill", "kill_both", "keep"];
 
 export class Judge {
   entries = $state.raw<readonly Entry[]>([]);
@@ -69,14 +69,14 @@ export class Judge {
   }
 
   /** Stores an act; gives its id. */
-  act(act: NewAct, on: { pair?: Pair; chosen?: Entry["chosen"] } = {}): string {
+  act(act: NewAct, on: { pair?: Pair; chosen?: Entry["chosen"]; shown?: Shown } = {}): string {
     const whole = { ...act, id: newId() } as Act;
     const label = words.history[act.kind];
     // What is done inside a walk is undone with it.
     const alone = undoable.includes(act.kind) && !(act.kind === "kill" && act.walk);
     if (alone) {
       const pair = on.pair ?? null;
-      const shown = { left: pair?.left ?? null, right: pair?.right ?? null, chosen: on.chosen ?? "none" };
+      const shown = { left: pair?.left ?? on.shown ?? null, right: pair?.right ?? null, chosen: on.chosen ?? "none" };
       this.#redoable = [];
       this.#put({ id: whole.id, kind: act.kind, label, word: label, ...shown, pair, killed: killedBy(whole), state: "waiting", note: "" });
     }

@@ -1,14 +1,14 @@
 // The address is the state: screen, its id and what is open on it, behind the hash, so that
 // the page works under any path of a reverse proxy.
 
-export type ScreenName = "vote" | "board" | "live" | "run" | "new" | "pipelines" | "settings";
+export type ScreenName = "vote" | "cull" | "autopsies" | "board" | "live" | "run" | "new" | "pipelines" | "settings";
 export interface Route {
   screen: ScreenName;
   id: number | null;
   query: Record<string, string>;
 }
 
-const screens: readonly ScreenName[] = ["vote", "board", "live", "run", "new", "pipelines", "settings"];
+const screens: readonly ScreenName[] = ["vote", "cull", "autopsies", "board", "live", "run", "new", "pipelines", "settings"];
 
 export function parse(hash: string): Route {
   const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");

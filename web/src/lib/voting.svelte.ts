@@ -59,14 +59,19 @@ export class Voting {
     this.choice = choice;
     if (changed || this.deck.queue.length === 0) this.deck.renew(0);
     const stops = [
-      this.judge.onAnswer((act, result) => this.#answered(act, result)),
-      this.judge.onTurn((entry, undone) => this.#turned(entry, undone)),
+      this.follow(),
       live.on("candidate_made", () => this.#made()),
       live.on("candidate_rejected", () => void this.sift(true)),
       live.on("candidate_restored", () => this.deck.renew(3)),
       live.on("resync", () => this.deck.renew(1)),
       every(LOOK, () => this.#made()),
     ];
+    return () => stops.forEach((stop) => stop());
+  }
+
+  /** Begins to hear of walks and of what is undone, which other screens need as well. */
+  follow(): () => void {
+    const stops = [this.judge.onAnswer((act, result) => this.#answered(act, result)), this.judge.onTurn((entry, undone) => this.#turned(entry, undone))];
     return () => stops.forEach((stop) => stop());
   }
 
@@ -154,14 +159,18 @@ export class Voting {
   }
 
   async reopenWalk(): Promise<void> {
-    const last = this.lastKill;
-    if (!last || this.walk) return;
-    const walk = await api.walk(last.id).catch(() => null);
+    if (this.lastKill) await this.openWalk(this.lastKill.id);
+  }
+
+  /** Opens the walk of a kill where it was left. */
+  async openWalk(id: string): Promise<void> {
+    if (this.walk) return;
+    const walk = await api.walk(id).catch(() => null);
     if (!walk?.asked) {
       toasts.hint(words.walk.nothing);
       return;
     }
-    this.walk = this.#flow(last.id, walk.killed);
+    this.walk = this.#flow(id, walk.killed);
     this.walk.take(walk);
   }
 
