@@ -57,11 +57,16 @@ def test_a_pair_voted_on_comes_only_when_no_other_is_left() -> None:
     assert len(keys(flat(3), contenders(3), closed=voted, count=9)) == 3
 
 
-def test_the_images_just_shown_give_way_to_others() -> None:
+def test_the_pair_just_shown_gives_way_to_another() -> None:
     posterior, pool = flat(4, Vote(0, 3), Vote(1, 3), Vote(0, 2), Vote(1, 2)), contenders(4)
     (first,) = keys(posterior, pool)
-    (second,) = keys(posterior, pool, closed=Closed(last=first))
+    assert keys(posterior, pool, closed=Closed(last=first)) != [first]
+
+
+def test_pairs_given_together_share_no_image_with_their_neighbour() -> None:
+    first, second, third = keys(flat(8, Vote(0, 1)), contenders(8), top=3, count=3)
     assert not set(first) & set(second)
+    assert not set(second) & set(third)
 
 
 @given(KEYS, st.integers(1, 12), st.integers(1, 9))
@@ -87,13 +92,13 @@ def test_where_all_advance_pairs_are_still_given() -> None:
 def test_nobody_starves_however_the_votes_fall(seed: int) -> None:
     """One judge, sixty votes on sixteen: everyone is seen early, and seen again."""
     rng, log, seen, voted = random.Random(seed), list[Vote](), Counter[int](), set[Key]()
-    last: tuple[int, ...] = ()
+    last: Key | None = None
     for _ in range(60):
         pool = [Contender(id, seen[id]) for id in range(16)]
         closed = Closed(voted=voted, last=last)
         ((one, other),) = keys(flat(16, *log), pool, top=3, closed=closed)
-        assert {one, other} != set(last)
-        last = (one, other)
+        assert key_of(one, other) != last
+        last = key_of(one, other)
         voted.add(last)
         seen.update(last)
         log.append(Vote(*rng.sample(last, 2)))

@@ -46,11 +46,11 @@ class Contender(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Closed:
     """What may not be shown now: `taken`, pairs in anyone's hands; `voted`, pairs this person has
-    voted on; `last`, the two shown just before."""
+    voted on; `last`, the pair shown just before."""
 
     taken: Collection[Key] = ()
     voted: Collection[Key] = ()
-    last: Collection[int] = ()
+    last: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,11 @@ def choose(
 ) -> list[Worth]:
     """Up to `count` pairs, none twice, in the order to show them.
 
-    `taken` pairs never come, `voted` ones only when no other is left, and those of the pair before
-    only where that can't be avoided. While someone has not been voted on, and once in `FAIR` pairs
-    after that, the pair holds one of those with the fewest votes, so that nobody waits for ever.
+    `taken` pairs never come, `voted` ones and the `last` only when no other is left. One image may
+    stand in pair after pair, but not in two neighbours of those given here, where a vote on the
+    first would change what the second is worth. While someone has not been voted on, and once in
+    `FAIR` pairs after that, the pair holds one of those with the fewest votes, so that nobody
+    waits for ever.
     """
     among, edge = _drawn(posterior, sorted(contenders), top=top)
     mean, covariance = posterior.joint([contender.id for contender in among])
@@ -83,7 +85,7 @@ def choose(
     open_ = _open(worth, ids, closed=closed)
     votes = np.array([contender.votes for contender in among])
     given = sum(contender.votes for contender in contenders) // 2
-    last: Sequence[int] = [ids.index(id) for id in closed.last if id in ids]
+    last: Sequence[int] = ()
     found: list[Worth] = []
     while len(found) < count and (pair := _best(open_, votes, last=last, given=given)):
         one, other = last = pair
@@ -97,8 +99,9 @@ def choose(
 def _best(open_: Floats, votes: Integers, *, last: Sequence[int], given: int) -> list[int] | None:
     """The open pair worth most after what is put off; null where none is open."""
     bits = open_.copy()
-    bits[last] -= SEEN
-    bits[:, last] -= SEEN
+    for place in last:
+        bits[place] -= SEEN
+        bits[:, place] -= SEEN
     if len(votes) and (votes.min() == 0 or given % FAIR == 0):
         fewest = votes == votes.min()
         fair = np.where(fewest[:, None] | fewest, bits, -np.inf)
@@ -112,7 +115,8 @@ def _open(worth: Floats, ids: Sequence[int], *, closed: Closed) -> Floats:
     """The worth of pairs, far lower where voted on and without bound where not to be shown."""
     bits = worth.copy()
     place = {id: row for row, id in enumerate(ids)}
-    for keys, less in ((closed.voted, VOTED), (closed.taken, np.inf)):
+    last = () if closed.last is None else (closed.last,)
+    for keys, less in ((closed.voted, VOTED), (last, VOTED), (closed.taken, np.inf)):
         for one, other in keys:
             if one in place and other in place:
                 pair = ([place[one], place[other]], [place[other], place[one]])
