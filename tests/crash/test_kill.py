@@ -20,6 +20,7 @@ from shortlist.store.db import Database
 from shortlist.store.migrate import upgrade
 from shortlist.store.schema import ImageCandidate, Job
 
+KILLS = 200
 LIVES_SECONDS = (0.5, 5.0)
 """Half of the lives end while the hub is still finding its jobs again, half in full work."""
 
@@ -64,16 +65,15 @@ def saved(folder: Path) -> int:
     return len(list((folder / "output").rglob("*.png")))
 
 
-@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.timeout(3600)
 def test_a_hub_killed_anywhere_loses_nothing_and_does_nothing_twice(
-    data: Path, database: Database, tmp_path: Path, kills: int
+    data: Path, database: Database, tmp_path: Path
 ) -> None:
-    dice = random.Random(kills)
+    dice = random.Random(KILLS)
     comfyui = tmp_path / "comfyui"
     with ending(simulator(comfyui)) as server, Voter() as voter:
         add_backend(database, server.url)
-        for _ in range(kills):
+        for _ in range(KILLS):
             program = hub(data)
             voter.turn_to(program.url)
             time.sleep(dice.uniform(0, dice.choice(LIVES_SECONDS)))
