@@ -53,6 +53,8 @@ function isProblem(error: unknown): error is Problem {
 const at = <P>(path: P) => ({ params: { path } });
 
 export const pictureUrl = (hash: string, tier: "320" | "2048" | "original"): string => `${home}/api/images/${hash}/${tier}`;
+/** The newest picture of a running job; `number` tells it from the one before. */
+export const previewUrl = (job: number, number: number): string => `${home}/api/jobs/${job}/preview?number=${number}`;
 export const eventsUrl = (after: number): string => `${home}/api/events?after=${after}`;
 /** An address of the hub as it tells it, such as `/api/trials/…`. */
 export const hubUrl = (path: string): string => `${home}${path}`;

@@ -1,0 +1,65 @@
+// The words of the Live screen: generators, their jobs, and what failed.
+import type { FailureGroup } from "./api/types";
+import { count } from "./words-count";
+
+const kinds: Record<FailureGroup["kind"], string> = {
+  refused: "refused",
+  raised: "error while running",
+  "out of memory": "out of memory",
+  "stopped from outside": "stopped from outside",
+  lost: "lost",
+  "bad output": "no usable image",
+  "timed out": "timed out",
+};
+
+export const wordsOfLive = {
+  pauseAll: "Pause all",
+  paused: (runs: number) => `${count(runs, "run")} paused. Jobs that wait on a server are taken back.`,
+  waiting: "Waits for you",
+  gate: (step: string, run: string) => `${step} gate, ${run}`,
+  failures: (groups: number) => (groups === 0 ? "Failures" : `Failures: ${count(groups, "kind")}`),
+  failure: {
+    kinds,
+    times: (times: number) => `${times}×`,
+    none: "Nothing has failed that waits for you.",
+    last: (ago: string) => `last ${ago}`,
+    at: (step: string, pipeline: string, server: string) => `${step} of ${pipeline} on ${server}`,
+    node: "Node",
+    parked: (images: number) => `${count(images, "image")} wait for a retry`,
+    retry: (times: number) => `Retry ${times}`,
+    retryLabel: (kind: string, step: string) => `Retry ${kind} at ${step}`,
+    again: (failures: number, images: number) => `${count(failures, "failure")} let go on with new seeds${images > 0 ? `, ${count(images, "image")} no longer parked` : ""}.`,
+    log: "Log of the server",
+    edit: "Look at the step",
+    kept: "Kept back",
+  },
+  backend: {
+    rename: (name: string) => `Rename ${name}`,
+    change: "Rename",
+    newName: "Name",
+    save: "Save",
+    test: "Test",
+    testOf: (name: string) => `Test ${name}`,
+    drain: "Drain",
+    drainOf: (name: string) => `Drain ${name}`,
+    drainWhy: "It finishes what it has and gets nothing new.",
+    drains: "drains",
+    enable: (name: string) => `Switch on ${name}`,
+    disable: (name: string) => `Switch off ${name}`,
+    busy: "busy",
+    idle: "idle",
+    removeBusy: "It still has jobs: drain it first.",
+    lacks: (step: string, what: string) => `${step} is not run here: ${what}`,
+    rests: (step: string) => `${step} rests here after it ran out of memory`,
+    release: (step: string) => `Let ${step} run here again`,
+    nodes: (nodes: number) => count(nodes, "node type"),
+    load: (step: string, seconds: number) => `${step} takes ${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s to load`,
+  },
+  job: {
+    node: (node: string) => `at ${node}`,
+    progress: (step: string, percent: number) => `${step}, ${percent} %`,
+    preview: (step: string) => `${step} on its way`,
+    cancel: (step: string, id: number) => `Cancel ${step}, job ${id}`,
+    of: (value: number, max: number) => `${value}/${max}`,
+  },
+};
