@@ -7,7 +7,7 @@ export function shown(id: number): Shown {
 
 export function pair(left: number, right: number, stepOrder = 4): Pair {
   const key = `${Math.min(left, right)}-${Math.max(left, right)}`;
-  return { key, run_id: 1, step_id: stepOrder, step_name: "Upscale", step_order: stepOrder, left: shown(left), right: shown(right) };
+  return { key, run_id: 1, step_id: stepOrder, step_name: "Upscale", step_order: stepOrder, left: shown(left), right: shown(right), parent_id: null };
 }
 
 export function answer(pairs: Pair[], rest: Partial<DeckAnswer> = {}): DeckAnswer {
