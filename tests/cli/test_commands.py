@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -302,6 +303,8 @@ def _until_made(url: str, number: int) -> None:
 def test_the_demo_plays_its_funnel_without_a_person(command: Command) -> None:
     said = command("demo", "--headless")
     assert said.code == 0, said.err
-    assert "24 finished of 24 wanted" in said.out
+    finished = re.search(r"(\d+) finished of 24 wanted", said.out)
+    assert finished is not None
+    assert int(finished[1]) >= 24  # a job under way while an image is killed may add one
     assert "└─ Upscale" in said.out
     assert "Steps found to blame" in said.out

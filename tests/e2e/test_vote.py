@@ -83,7 +83,7 @@ def test_undo_brings_back_the_pair_with_its_sides_also_after_a_reload(
     on_stage(page)
     page.keyboard.press("z")
     assert pictures(page) == second
-    hub.until(lambda: hub.acts()[0]["undone"], "the second vote undone")
+    hub.until(lambda: [act["undone"] for act in hub.acts()[:1]] == [True], "the second vote undone")
     page.reload()
     on_stage(page)
     hub.until(lambda: not page.locator(".unsent").count(), "nothing unsent")
@@ -108,7 +108,7 @@ def test_redo_does_again_what_was_undone(start_demo: Start, page: Page) -> None:
     assert pictures(page) == judged
     page.keyboard.press("Shift+Z")
     assert pictures(page) == following
-    hub.until(lambda: not hub.acts()[0]["undone"], "the vote stands")
+    hub.until(lambda: [act["undone"] for act in hub.acts()[:1]] == [False], "the vote stands")
     ratings = {row["hash"]: row["elo"] for row in hub.candidates().values()}
     hub.until(
         lambda: {r["hash"]: r["elo"] for r in hub.candidates().values()}[judged[0]] == 1016,

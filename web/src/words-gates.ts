@@ -118,6 +118,10 @@ export const wordsOfRuns = {
   steps: "Steps",
   made: "made",
   madeOf: (made: number, planned: number | null) => (planned === null ? `${made}` : `${made} / ${planned}`),
+  lift: "worth",
+  liftWhy: "how often you chose the image with this step over the one without; the same counts half",
+  liftOf: (share: number, low: number, high: number, pairs: number) =>
+    `${Math.round(share * 100)} % better with it (${Math.round(low * 100)} to ${Math.round(high * 100)} %) in ${pairs === 1 ? "1 pair" : `${pairs} pairs`}`,
   madeWhy: "images made of those planned",
   wentOn: (number: number) => (number === 1 ? "1 goes on" : `${number} go on`),
   allGoOn: "all go on",

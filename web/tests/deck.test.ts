@@ -131,3 +131,30 @@ test("no picture comes twice in a row where that can be helped", () => {
   const ordered = spread([pair(1, 2), pair(2, 3), pair(4, 5)], pair(1, 9));
   expect(ordered.map((each) => each.key)).toEqual(["2-3", "4-5", "1-2"]);
 });
+
+test("the winner stays on its side and meets an image of the next pair", async () => {
+  await dealt([1, 2], [3, 4], [5, 6]);
+  const judged = pair(1, 2);
+  deck.advance();
+  deck.stay(judged, "right");
+  expect(deck.current?.pair).toMatchObject({ key: "2-4", left: { id: 4 }, right: { id: 2 } });
+  expect(keys()).toEqual(["2-4", "5-6"]);
+});
+
+test("the winner never meets the image it just beat", async () => {
+  await dealt([1, 2], [3, 2]);
+  deck.advance();
+  deck.stay(pair(1, 2), "left");
+  expect(deck.current?.pair).toMatchObject({ key: "1-3", left: { id: 1 }, right: { id: 3 } });
+});
+
+test("the winner gives way where another step begins or a parent stands beside its child", async () => {
+  answers.push(answer([pair(1, 2), pair(3, 4, 3), { ...pair(5, 6), parent_id: 5 }]));
+  await deck.fill();
+  deck.advance();
+  deck.stay(pair(1, 2), "left");
+  expect(deck.current?.pair.key).toBe("3-4");
+  deck.advance();
+  deck.stay(pair(1, 2), "left");
+  expect(deck.current?.pair.key).toBe("5-6");
+});

@@ -49,10 +49,10 @@ def get_cull(
     with rooms.database.snapshot() as tx:
         found = cull.fresh(tx, run_id=run, step_order=step, count=count, exclude=at_hand)
         column = found.column
-        step = None if column is None else pipelines.step(tx, column.step_id)
+        viewed = None if column is None else pipelines.step(tx, column.step_id)
         return Cull(
             images=[Shown.model_validate(image) for image in found.images],
-            step=None if step is None else Step.model_validate(step),
+            step=None if viewed is None else Step.model_validate(viewed),
             run=None if column is None else NamedRef(id=column.run_id, name=column.run_name),
             remaining=0 if column is None else column.remaining,
             kept=found.kept,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import BindParameter, bindparam, select, text, update
 
 from shortlist.domain.model import CandidateStatus
 from shortlist.errors import Conflict, NotFound
@@ -81,7 +81,7 @@ class _Image:
 
 
 _UNJUDGED: Final = f"{LIVE} AND candidate.stars IS NULL AND candidate.vote_count = 0"
-_ASIDE: Final = bindparam("aside", expanding=True)
+_ASIDE: Final[BindParameter[int]] = bindparam("aside", expanding=True)
 
 FRESH_COLUMN: Final = text(
     f"""

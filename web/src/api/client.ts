@@ -62,7 +62,7 @@ export const hubUrl = (path: string): string => `${home}${path}`;
 export const api = {
   status: () => ask(client.GET("/api/status")),
   signIn: (token: string) => ask(client.POST("/api/session", { body: { token } })),
-  deck: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/deck", { params: { query } })),
+  deck: (query: { run: number | null; step: number | null; count: number; exclude: string; parents: boolean }) => ask(client.GET("/api/deck", { params: { query } })),
   cull: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/cull", { params: { query } })),
   autopsies: () => ask(client.GET("/api/autopsies")),
   send: (acts: (Act | GateAct)[]) => ask(client.POST("/api/acts", { body: { acts } })),
@@ -79,6 +79,7 @@ export const api = {
     ask(client.POST("/api/pipelines/{pipeline_id}/steps/{step_id}/try", { ...at({ pipeline_id, step_id }), body: { prompt: "", negative_prompt: "", parameters: {}, seed: 1, ...body } })),
   trial: (trial_id: string) => ask(client.GET("/api/trials/{trial_id}", at({ trial_id }))),
   cancelTrial: (trial_id: string) => ask(client.POST("/api/trials/{trial_id}/cancel", at({ trial_id }))),
+  lifts: (run_id: number) => ask(client.GET("/api/runs/{run_id}/lifts", at({ run_id }))),
   run: (run_id: number) => ask(client.GET("/api/runs/{run_id}", at({ run_id }))),
   createRun: (body: NewRun) => ask(client.POST("/api/runs", { body })),
   changeRun: (run_id: number, body: RunChange) => ask(client.PATCH("/api/runs/{run_id}", { ...at({ run_id }), body })),

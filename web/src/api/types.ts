@@ -56,6 +56,7 @@ export type Step = Schemas["Step"];
 export type StepCheck = Schemas["StepCheck"];
 export type StepDetail = Schemas["StepDetail"];
 export type StepIssue = Schemas["StepIssue"];
+export type StepLift = Schemas["StepLift"];
 export type StreamEvent = Schemas["StreamEvent"];
 export type Sure = Schemas["Sure"];
 export type Trial = Schemas["Trial"];

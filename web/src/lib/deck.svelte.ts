@@ -91,6 +91,13 @@ export class Deck {
     return true;
   }
 
+  /** The winner of the pair just judged stays on its side and meets an image of the next pair. */
+  stay(judged: Pair, side: "left" | "right"): void {
+    const [next, ...rest] = this.queue;
+    const pair = next && challenge(judged, side, next.pair);
+    if (pair && !this.feed.unsent().includes(pair.key)) this.#set([this.#showing(pair), ...rest]);
+  }
+
   /** Puts a pair back on top, with the very sides it had. */
   restore(pair: Pair): void {
     const back = this.previous?.pair.key === pair.key && this.previous.pair.left.id === pair.left.id ? this.previous : this.#showing(pair);
@@ -232,6 +239,19 @@ export function spread(pairs: readonly Pair[], last: Pair | null): Pair[] {
     before = next;
   }
   return ordered;
+}
+
+/** The winner of one pair against an image of another; null where the two are of different steps. */
+function challenge(judged: Pair, side: "left" | "right", next: Pair): Pair | null {
+  const across = judged.parent_id !== null || next.parent_id !== null;
+  if (across || judged.run_id !== next.run_id || judged.step_id !== next.step_id) return null;
+  const champion = judged[side];
+  const seen = [judged.left.id, judged.right.id];
+  const challenger = [next.right, next.left].find((image) => !seen.includes(image.id));
+  if (!challenger) return null;
+  const ids = [champion.id, challenger.id].sort((a, b) => a - b);
+  const sides = side === "left" ? { left: champion, right: challenger } : { left: challenger, right: champion };
+  return { ...next, ...sides, key: ids.join("-") };
 }
 
 function shares(pair: Pair, other: Pair): boolean {

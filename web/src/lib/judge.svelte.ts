@@ -180,7 +180,7 @@ function fromLog(act: PastAct, here: Entry | undefined): Entry {
   const { left, right } = act;
   const state = act.undone ? "undone" : "stored";
   // The step and the run are not in the log; the pair is shown without them.
-  const pair = here?.pair ?? (left && right ? { key: pairKey(left.id, right.id), run_id: 0, step_id: 0, step_name: "", step_order: 0, left, right } : null);
+  const pair = here?.pair ?? (left && right ? { key: pairKey(left.id, right.id), run_id: 0, step_id: 0, step_name: "", step_order: 0, left, right, parent_id: null } : null);
   const killed = act.kind.startsWith("kill") ? [left, right].filter((_, side) => act.chosen === "both" || act.chosen === (side === 0 ? "left" : "right")) : [];
   const ids = killed.flatMap((shown) => (shown ? [shown.id] : []));
   const word = act.kind in words.history ? words.history[act.kind as Act["kind"]] : act.label;

@@ -12,6 +12,11 @@ class Settings {
   /** Votes by key so far; the key hints fade after some. */
   keyVotes = $state<number>(remembered("key-votes", 0));
 
+  /** Rarely a pair with and without a step. */
+  parents = $state<boolean>(remembered("parents", false));
+  /** The winner of a pair stays and meets the next image. */
+  champion = $state<boolean>(remembered("champion", false));
+
   nextSurround(): void {
     this.setSurround(surrounds[(surrounds.indexOf(this.surround) + 1) % surrounds.length] ?? "dark");
   }
@@ -41,6 +46,16 @@ class Settings {
   toggleHistory(): void {
     this.history = !this.history;
     remember("history", this.history);
+  }
+
+  setParents(on: boolean): void {
+    this.parents = on;
+    remember("parents", on);
+  }
+
+  setChampion(on: boolean): void {
+    this.champion = on;
+    remember("champion", on);
   }
 
   resize(by: number): void {

@@ -9,6 +9,7 @@ import { pairKey } from "./judge.svelte";
 import { live } from "./live.svelte";
 import { prefetch } from "./pictures";
 import { afterPaint, every, isPhone, soon } from "./page.svelte";
+import { settings } from "./settings.svelte";
 import { toasts } from "./toasts.svelte";
 import { WalkFlow } from "./walk.svelte";
 
@@ -42,7 +43,7 @@ export class Voting {
   constructor(readonly judge: Judge) {
     this.deck = new Deck(
       {
-        more: (count, exclude) => api.deck({ ...this.choice, count, exclude }),
+        more: (count, exclude) => api.deck({ ...this.choice, count, exclude, parents: settings.parents }),
         unsent: () => judge.unsentPairs(),
         prefetch,
         afterPaint,
@@ -101,7 +102,8 @@ export class Voting {
     if (!showing) return;
     const { left, right } = showing.pair;
     const [winner, loser] = side === "left" ? [left, right] : [right, left];
-    const shown = { left: left.id, shown_ms: this.#shownFor(showing) };
+    const shown = { left: left.id, shown_ms: this.#shownFor(showing), ...relation(showing.pair) };
+    if (settings.champion) this.deck.stay(showing.pair, side);
     this.judge.act({ kind: "vote", winner: winner.id, loser: loser.id, ...shown }, { pair: showing.pair, chosen: side });
     toasts.say(words.vote.chosen(side, this.count));
   }
@@ -110,14 +112,14 @@ export class Voting {
     const showing = this.#judged("same");
     if (!showing) return;
     const { left, right } = showing.pair;
-    this.judge.act({ kind: "tie", a: left.id, b: right.id, left: left.id, shown_ms: this.#shownFor(showing) }, { pair: showing.pair, chosen: "both" });
+    this.judge.act({ kind: "tie", a: left.id, b: right.id, left: left.id, shown_ms: this.#shownFor(showing), ...relation(showing.pair) }, { pair: showing.pair, chosen: "both" });
   }
 
   skip(): void {
     const showing = this.deck.current;
     if (!showing || this.walk) return;
     this.#advance("skip");
-    this.judge.act({ kind: "skip", a: showing.pair.left.id, b: showing.pair.right.id }, { pair: showing.pair });
+    this.judge.act({ kind: "skip", a: showing.pair.left.id, b: showing.pair.right.id, ...relation(showing.pair) }, { pair: showing.pair });
   }
 
   kill(side: Side): void {
@@ -126,7 +128,7 @@ export class Voting {
     const { pair } = showing;
     const [killed, other] = side === "left" ? [pair.left, pair.right] : [pair.right, pair.left];
     this.#flash(`kill.${side}`);
-    const id = this.judge.act({ kind: "kill", candidate: killed.id, other: other.id, left: pair.left.id }, { pair, chosen: side });
+    const id = this.judge.act({ kind: "kill", candidate: killed.id, other: other.id, left: pair.left.id, ...relation(pair) }, { pair, chosen: side });
     this.#killed(id, pair, killed, new Set([killed.id]));
   }
 
@@ -134,6 +136,11 @@ export class Voting {
     const showing = this.#ready();
     if (!showing) return;
     const { pair } = showing;
+    if (pair.parent_id !== null) {
+      // The parent's branch holds the child.
+      this.kill(pair.left.id === pair.parent_id ? "left" : "right");
+      return;
+    }
     this.#flash("kill.both");
     const id = this.judge.act({ kind: "kill_both", a: pair.left.id, b: pair.right.id }, { pair, chosen: "both" });
     this.#killed(id, pair, pair.left, new Set([pair.left.id, pair.right.id]));
@@ -218,13 +225,16 @@ export class Voting {
 
   #killed(id: string, pair: Pair, killed: Shown, ids: ReadonlySet<number>): void {
     this.lastKill = { id, killed };
-    if (pair.step_order !== 1 && this.judge.outbox.state.name !== "retrying") this.walk = this.#flow(id, killed);
+    const order = killed.id === pair.parent_id ? pair.step_order - 1 : pair.step_order;
+    if (order !== 1 && this.judge.outbox.state.name !== "retrying") this.walk = this.#flow(id, killed);
     this.deck.remove(ids);
   }
 
   #answered(act: Act, result: ActResult): void {
     const { walk } = this;
-    if (act.kind === "undo" && result.undone?.pair && !act.target) this.deck.restore(result.undone.pair);
+    // This page's log does not tell a child against its parent from other pairs; the hub does.
+    const back = act.kind === "undo" ? result.undone?.pair : null;
+    if (back && act.kind === "undo" && (!act.target || back.parent_id !== null)) this.deck.restore(back);
     if (!walk || walkOf(act) !== walk.id) {
       if (result.rejected) this.judge.tell(result.label, act.id);
       return;
@@ -254,6 +264,11 @@ export class Voting {
   #made(): void {
     if (this.deck.queue.length <= 1) void this.deck.fill();
   }
+}
+
+/** A child against its parent is said to be that with each act. */
+function relation(pair: Pair): { versus_parent?: true } {
+  return pair.parent_id === null ? {} : { versus_parent: true };
 }
 
 /** The walk that an act belongs to: its own, if it is a kill that began one. */
