@@ -57,7 +57,7 @@ def test_digits_mark_the_broken_ones_of_a_page(start_demo: Start, page: Page) ->
     kept, rejected = (0, "active"), (None, "rejected")
     page_of_six = [kept, rejected, kept, kept, kept, kept]
     hub.until(lambda: verdicts(hub)[:6] == page_of_six, "the page judged", page=page)
-    page.locator(".toast").get_by_role("button", name="Undo").click()
+    page.locator(".toast", has_text="kept 5").get_by_role("button", name="Undo").click()
     hub.until(lambda: {*verdicts(hub)} == {(None, "active")}, "the page is back", page=page)
 
 
