@@ -43,9 +43,9 @@ def running_hub(*, database: Path | None = None) -> Iterator[tuple[int, subproce
             process.wait(30)
 
 
-def wait_until_it_answers(port: int) -> None:
-    """Returns with the first answer of the hub on `port`."""
-    while True:
+def wait_until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Returns with the first answer of the hub on `port`, or raises when it has ended."""
+    while process.poll() is None:
         try:
             connection = HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", "/api/health")
@@ -53,3 +53,4 @@ def wait_until_it_answers(port: int) -> None:
                 return
         except OSError:
             time.sleep(0.01)
+    raise RuntimeError(f"The hub ended with exit code {process.returncode} before it answered.")

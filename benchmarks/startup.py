@@ -31,7 +31,7 @@ def _start() -> tuple[float, float]:
     """Seconds to the first answer, and resident megabytes of the idle hub."""
     began = time.perf_counter()
     with running_hub() as (port, process):
-        wait_until_it_answers(port)
+        wait_until_it_answers(port, process)
         answered = time.perf_counter() - began
         time.sleep(IDLE_SECONDS)
         return answered, _resident(process.pid)

@@ -29,8 +29,8 @@ def main() -> None:
     with sqlite_world(WORLD) as database:
         path = Path(database.url.database or "")
         database.close()
-        with running_hub(database=path) as (port, _):
-            wait_until_it_answers(port)
+        with running_hub(database=path) as (port, process):
+            wait_until_it_answers(port, process)
             voting(port, 0, 30)
             single = voting(port, 1, VOTES)
             with ProcessPoolExecutor(CLIENTS) as pool:

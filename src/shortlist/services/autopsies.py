@@ -11,11 +11,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Text, bindparam, text
+from sqlalchemy import bindparam, case, func, select, text
 
-from shortlist.domain.model import WalkAnswer
+from shortlist.domain.autopsies import Open, Part, parts
+from shortlist.domain.model import ActKind, WalkAnswer
 from shortlist.services.showing import Placed, Shown, placed
 from shortlist.store.db import Tx
+from shortlist.store.schema import Act
 
 MOST: Final = 500
 """Rejected images that are looked at, the newest; an evening's rejects are fewer."""
@@ -63,33 +65,20 @@ def pile(tx: Tx, person: str) -> Autopsies:
     for each in open_ones:
         waiting[each.run_id].append(each)
     made = _made(tx, open_ones)
-    found = [part for each in waiting.values() for part in _parts(each, made=made)]
+    found = [part for each in waiting.values() for part in parts(each, made=made)]
     ids = {id for part in found for id in (part.ancestor, *(each.id for each in part.images))}
     images = placed(tx, ids)
-    groups = [_group(part, images=images, waiting=waiting) for part in found]
+    rejections = {each.id: each for each in open_ones}
+    groups = [_group(part, rejections, images=images, waiting=waiting) for part in found]
     groups.sort(key=lambda group: (-len(group.rejected), -group.step_order, group.ancestor.id))
     return Autopsies(len(open_ones), groups)
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
-    """A rejected image whose cause is open; `above` are its ancestors, the base first."""
-
-    id: int
+class _Open(Open):
     walk: str
     run_id: int
     run_name: str
-    step_order: int
-    above: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one ancestor explains."""
-
-    ancestor: int
-    images: Sequence[_Open]
-    made: int
 
 
 KILLS: Final = text(
@@ -113,17 +102,6 @@ KILLS: Final = text(
 """Rejections that stand, began a walk and have no step to blame, newest first. Of two at once
 with different parents the walk is about the first."""
 
-ANSWERS: Final = text(
-    f"""
-    SELECT walk, count(*),
-      sum(CASE WHEN CAST(body AS TEXT) LIKE '%"{WalkAnswer.DONT_KNOW}"%' THEN 1 ELSE 0 END)
-    FROM act
-    WHERE person = :person AND id > :since AND kind = 'walk' AND undone_by IS NULL
-      AND walk IN :walks
-    GROUP BY walk
-    """  # noqa: S608 made of the rules' own words
-).bindparams(bindparam("walks", expanding=True, type_=Text()))
-
 MADE: Final = text(
     """
     SELECT elder.id, below.step_order, count(*)
@@ -141,7 +119,7 @@ def _open(tx: Tx, person: str) -> list[_Open]:
     """The rejections whose walk would still ask: not given up, and no other kill came before."""
     kills = tx.execute(KILLS, {"person": person, "most": MOST}).all()
     found = [
-        _Open(id, walk, run_id, run_name, order, tuple(map(int, path.split("/")[1:-1])))
+        _Open(id, order, tuple(map(int, path.split("/")[1:-1])), walk, run_id, run_name)
         for _, id, walk, run_id, run_name, order, path in kills
     ]
     oldest = min((row[0] for row in kills), default=0)
@@ -159,7 +137,13 @@ def _asks(each: _Open, *, elders: Mapping[int, Placed], answers: Mapping[str, in
 
 def _answers(tx: Tx, person: str, *, since: int, walks: Collection[str]) -> dict[str, int | None]:
     """How many steps each walk went to the left; null for one that was given up."""
-    rows = tx.execute(ANSWERS, {"person": person, "since": since, "walks": sorted(walks)})
+    given_up = Act.body["answer"].as_string() == WalkAnswer.DONT_KNOW
+    rows = tx.execute(
+        select(Act.walk, func.count(), func.sum(case((given_up, 1), else_=0)))
+        .where(Act.person == person, Act.id > since, Act.kind == ActKind.WALK)
+        .where(Act.undone_by.is_(None), Act.walk.in_(sorted(walks)))
+        .group_by(Act.walk)
+    )
     return {walk: None if given_up else steps for walk, steps, given_up in rows}
 
 
@@ -171,54 +155,21 @@ def _made(tx: Tx, found: Sequence[_Open]) -> dict[tuple[int, int], int]:
     return {(ancestor, order): number for ancestor, order, number in rows}
 
 
-def _parts(found: Sequence[_Open], *, made: Mapping[tuple[int, int], int]) -> list[_Part]:
-    """Shares the images of one run out among their ancestors, the best explanation first.
-
-    An ancestor explains the more, the more of the images come from it and the fewer good ones do;
-    of two that explain as much, the closer one.
-    """
-    left, parts = list(found), list[_Part]()
-    while left:
-        below: defaultdict[int, list[_Open]] = defaultdict(list)
-        depth: dict[int, int] = {}
-        for each in left:
-            for level, ancestor in enumerate(each.above):
-                below[ancestor].append(each)
-                depth[ancestor] = level
-        candidates = [
-            _Part(ancestor, images, _siblings(ancestor, images, made=made))
-            for ancestor, images in below.items()
-        ]
-        best = max(
-            candidates,
-            key=lambda part: (
-                len(part.images) ** 2 / part.made,
-                depth[part.ancestor],
-                -part.ancestor,
-            ),
-        )
-        parts.append(best)
-        left = [each for each in left if best.ancestor not in each.above]
-    return parts
-
-
-def _siblings(
-    ancestor: int, images: Sequence[_Open], *, made: Mapping[tuple[int, int], int]
-) -> int:
-    return sum(made[ancestor, order] for order in {each.step_order for each in images})
-
-
 def _group(
-    part: _Part, *, images: Mapping[int, Placed], waiting: Mapping[int, Sequence[_Open]]
+    part: Part,
+    rejections: Mapping[int, _Open],
+    *,
+    images: Mapping[int, Placed],
+    waiting: Mapping[int, Sequence[_Open]],
 ) -> Group:
-    first, ancestor = part.images[0], images[part.ancestor]
+    first, ancestor = rejections[part.images[0].id], images[part.ancestor]
     return Group(
         run_id=first.run_id,
         run_name=first.run_name,
         ancestor=ancestor.shown,
         step_name=ancestor.step_name,
         step_order=ancestor.step_order,
-        rejected=[_rejected(each, images[each.id]) for each in part.images],
+        rejected=[_rejected(rejections[each.id], images[each.id]) for each in part.images],
         made=part.made,
         waiting=len(waiting[first.run_id]),
     )
