@@ -128,12 +128,23 @@ def test_inspecting_tells_what_is_missing(client: httpx2.Client) -> None:
 def test_a_run_takes_the_hubs_defaults_and_shows_its_columns(client: httpx2.Client) -> None:
     run = a_run(client)
     assert (run["max_children"], run["target_leaves"], run["base_count"]) == (3, 10, 3)
+    assert (run["rating"], run["policy"]) == ("elo", "right_to_left")
     assert [column["name"] for column in run["columns"]] == ["Base", "Face Fix"]
     shown = client.get(f"/api/runs/{run['id']}").json()
     assert shown["prompt"] == "a"
     assert shown["why"]
     assert run["id"] in {each["id"] for each in client.get("/api/runs?status=active").json()}
     assert run["id"] not in {each["id"] for each in client.get("/api/runs?status=paused").json()}
+
+
+def test_a_run_is_rated_as_chosen_and_otherwise_from_then_on(client: httpx2.Client) -> None:
+    run = a_run(client, rating="tree")
+    assert run["rating"] == "tree"
+    changed = client.patch(f"/api/runs/{run['id']}", json={"rating": "elo"}).json()
+    assert changed["rating"] == "elo"
+    told = sentence(client.patch(f"/api/runs/{run['id']}", json={"rating": "chess"}), 422)
+    assert told == 'There is no rating "chess" here; choose one of elo, tree.'
+    assert client.get(f"/api/runs/{run['id']}").json()["rating"] == "elo"
 
 
 @pytest.mark.parametrize("field", ["max_children", "target_leaves", "base_count"])

@@ -110,10 +110,11 @@ def test_k_is_the_steps_default_when_it_is_left_out(shell: Shell, db: Database) 
 
 
 def test_a_copy_has_the_numbers_of_its_original(shell: Shell) -> None:
-    created(shell, "--max-children", "4", "--base-count", "2")
+    created(shell, "--max-children", "4", "--base-count", "2", "--rating", "tree")
     assert shell.told("run", "copy", "Dusk", "Dawn") == 'Run 2, "Dawn".\n'
     shown = json.loads(shell.told("run", "show", "Dawn", "--json"))
     assert (shown["max_children"], shown["base_count"]) == (4, 2)
+    assert (shown["rating"], shown["policy"]) == ("tree", "right_to_left")
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,8 @@ def test_a_copy_has_the_numbers_of_its_original(shell: Shell) -> None:
         (["confirm", "1", "2"], "there is nothing to confirm", 5),
         (["create", "Nothing", "X", "--prompt", ""], "There is no pipeline 'Nothing'", 4),
         (["create", "1", " ", "--prompt", ""], "The run needs a name", 2),
+        (["create", "1", "X", "--prompt", "", "--rating", "glicko"], "choose one of elo, tree", 2),
+        (["create", "1", "X", "--prompt", "", "--policy", "x"], 'There is no policy "x" here', 2),
         (["create", "1", "X", "--prompt", "", "--night", "22:30"], "two times of day", 2),
         (["create", "1", "X", "--prompt", "", "--night", "9-25"], "hours and minutes", 2),
         (["create", "1", "X", "--prompt", "", "--night", "22:30+02:00-07:00"], "minutes", 2),

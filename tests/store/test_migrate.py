@@ -66,6 +66,7 @@ def test_nothing_that_was_there_is_lost_or_changed(opened: Database) -> None:
             )
         ).all()
         names = [run.name for run in overview.views(tx)]
+        ways = {(run.rating, run.policy) for run in overview.views(tx)}
     assert [tuple(row) for row in images] == [
         (1, "/", True),
         (2, "/1/", True),
@@ -74,6 +75,7 @@ def test_nothing_that_was_there_is_lost_or_changed(opened: Database) -> None:
         (5, "/", True),
     ]
     assert names == ["Run 1", "Run 2"]
+    assert ways == {("elo", "right_to_left")}
     opened.close()
 
 

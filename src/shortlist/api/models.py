@@ -185,6 +185,8 @@ class RunSummary(Shape):
     max_children: int
     target_leaves: int
     base_count: int
+    policy: str
+    rating: str
     gated: bool
     waiting: WaitingTime
     finished: int

@@ -10,7 +10,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shortlist.domain.job_states import Cause
-from shortlist.domain.model import ActKind, GateKind, Pin, RunStatus, WalkAnswer
+from shortlist.domain.model import (
+    ActKind,
+    GateKind,
+    Pin,
+    Policy,
+    Rating,
+    RunStatus,
+    WalkAnswer,
+)
 
 MOST_ACTS = 50
 """Acts of one request: what a page piles up in a minute without a network."""
@@ -26,6 +34,9 @@ Positive = Annotated[Number, Field(ge=1, le=100_000)]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Priority = Annotated[Number, Field(ge=-1_000, le=1_000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Method = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,32}$")]
+"""The name of a rating or policy; installed packages may bring more than the literal ones."""
+
 Words = Annotated[str, StringConstraints(max_length=100_000)]
 CLIENT_ID = r"^[A-Za-z0-9_.:-]{1,64}$"
 """What a client may call its acts: a UUID and its like."""
@@ -143,6 +154,8 @@ class NewRun(Body):
     base_count: Count | None = None
     priority: Priority = 0
     waiting: Waiting = Waiting()
+    policy: Method = Policy.RIGHT_TO_LEFT
+    rating: Method = Rating.ELO
 
 
 class CopyOfRun(Body):
@@ -163,6 +176,8 @@ class RunChange(Body):
     base_count: Count | None = None
     priority: Priority | None = None
     waiting: Waiting | None = None
+    policy: Method | None = None
+    rating: Method | None = None
     status: Literal[RunStatus.ACTIVE, RunStatus.PAUSED, RunStatus.ARCHIVED] | None = None
 
 

@@ -53,6 +53,8 @@ def create_run(body: NewRun, rooms: InRooms, now: Now) -> RunSummary:
         base_count=options.base_count if body.base_count is None else body.base_count,
         priority=body.priority,
         waiting=gates.Waiting(**body.waiting.model_dump()),
+        policy=body.policy,
+        rating=body.rating,
     )
 
     def create(tx: Tx) -> RunSummary:
@@ -139,6 +141,8 @@ def summary(run: RunView) -> RunSummary:
         max_children=run.max_children,
         target_leaves=run.target_leaves,
         base_count=run.base_count,
+        policy=run.policy,
+        rating=run.rating,
         gated=run.gated,
         waiting=WaitingTime.model_validate(run.waiting),
         finished=run.finished,

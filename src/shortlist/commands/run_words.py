@@ -29,6 +29,8 @@ def create(
     wait_minutes: int = 30,
     night: str | None = None,
     time_zone: str = "UTC",
+    policy: str = "right_to_left",
+    rating: str = "elo",
     place: Place = ANYWHERE,
 ) -> None:
     """Start a run; the hub works for it at once, or when it starts.
@@ -59,6 +61,10 @@ def create(
         When it does not wait, such as 22:30-07:00.
     time_zone
         The clock of the night, such as Europe/Berlin.
+    policy
+        How the next job is chosen.
+    rating
+        What pairs and chances are reckoned with: elo or tree.
     """
     from shortlist.commands import runs
 
@@ -75,6 +81,8 @@ def create(
         wait_minutes=wait_minutes,
         night=night,
         time_zone=time_zone,
+        policy=policy,
+        rating=rating,
     )
     runs.create(settings_of(place), wanted)
 

@@ -46,6 +46,8 @@ class Wanted:
     wait_minutes: int
     night: str | None
     time_zone: str
+    policy: str
+    rating: str
 
 
 def create(settings: Settings, wanted: Wanted) -> None:
@@ -216,6 +218,8 @@ def _new(tx: Tx, settings: Settings, wanted: Wanted) -> runs.NewRun:
         base_count=_or(wanted.base_count, settings.base_count),
         priority=wanted.priority,
         waiting=Waiting(wanted.wait_minutes, *night, wanted.time_zone),
+        policy=wanted.policy,
+        rating=wanted.rating,
     )
 
 

@@ -26,7 +26,16 @@ class RunStatus(StrEnum):
 
 
 class Policy(StrEnum):
+    """How a run's next job is chosen: the literal rule; installed packages may bring others."""
+
     RIGHT_TO_LEFT = "right_to_left"
+
+
+class Rating(StrEnum):
+    """What a run's pairs and chances are reckoned with; installed packages may bring others."""
+
+    ELO = "elo"
+    TREE = "tree"
 
 
 class CandidateStatus(StrEnum):

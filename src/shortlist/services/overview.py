@@ -16,7 +16,6 @@ from shortlist.domain.model import (
     CandidateStatus,
     GateKind,
     GateState,
-    Policy,
     RunStatus,
 )
 from shortlist.errors import NotFound
@@ -65,7 +64,8 @@ class RunView:
     max_children: int
     target_leaves: int
     base_count: int
-    policy: Policy
+    policy: str
+    rating: str
     priority: int
     status: RunStatus
     gated: bool
@@ -133,6 +133,7 @@ _RUN_FIELDS: Final = (
     "target_leaves",
     "base_count",
     "policy",
+    "rating",
     "priority",
     "status",
     "gated",

@@ -13,11 +13,13 @@ from shortlist.domain.model import (
     IN_FLIGHT,
     GateKind,
     Policy,
+    Rating,
     RunStatus,
 )
 from shortlist.errors import BadInput, Conflict, NotFound
-from shortlist.services import jobs, overview
+from shortlist.services import jobs, overview, plugins
 from shortlist.services.journal import EventKind, append
+from shortlist.services.plugins import Kind
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
     ImageCandidate,
@@ -46,6 +48,8 @@ class NewRun:
     base_count: int
     priority: int
     waiting: gates.Waiting = field(default_factory=gates.Waiting)
+    policy: str = Policy.RIGHT_TO_LEFT
+    rating: str = Rating.ELO
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Change:
     base_count: int | None = None
     priority: int | None = None
     waiting: gates.Waiting | None = None
+    policy: str | None = None
+    rating: str | None = None
     status: RunStatus | None = None
 
 
@@ -70,6 +76,7 @@ def create(tx: Tx, new: NewRun, *, now: datetime) -> int:
     _check_numbers(
         max_children=new.max_children, target_leaves=new.target_leaves, base_count=new.base_count
     )
+    _check_names(policy=new.policy, rating=new.rating)
     steps = tx.execute(
         select(PipelineStep.id, PipelineStep.order, PipelineStep.gate)
         .where(PipelineStep.pipeline_id == new.pipeline_id)
@@ -88,7 +95,8 @@ def create(tx: Tx, new: NewRun, *, now: datetime) -> int:
             "max_children": new.max_children,
             "target_leaves": new.target_leaves,
             "base_count": new.base_count,
-            "policy": Policy.RIGHT_TO_LEFT,
+            "policy": new.policy,
+            "rating": new.rating,
             "priority": new.priority,
             "status": RunStatus.ACTIVE,
             "last_order": steps[-1][1],
@@ -120,6 +128,8 @@ def copy(tx: Tx, run_id: int, *, name: str, now: datetime) -> int:
         base_count=run.base_count,
         priority=run.priority,
         waiting=run.waiting,
+        policy=run.policy,
+        rating=run.rating,
     )
     return create(tx, new, now=now)
 
@@ -180,6 +190,12 @@ def _check_numbers(
             raise BadInput(f"{words} must be from 1 to {most}, not {value}.", field=name)
 
 
+def _check_names(*, policy: str | None, rating: str | None) -> None:
+    for kind, name in ((Kind.POLICY, policy), (Kind.RATING, rating)):
+        if name is not None:
+            plugins.check(kind, name)
+
+
 def _waiting(waiting: gates.Waiting) -> dict[str, object]:
     fault = waiting.fault()
     if fault is not None:
@@ -198,6 +214,7 @@ def _check_change(wish: Change, *, present: RunStatus) -> None:
         target_leaves=wish.target_leaves,
         base_count=wish.base_count,
     )
+    _check_names(policy=wish.policy, rating=wish.rating)
     if wish.status is RunStatus.COMPLETED and present is not RunStatus.COMPLETED:
         raise BadInput("A run completes when its last step is approved.", field="status")
     if present is RunStatus.ARCHIVED and wish.status in (None, RunStatus.PAUSED):

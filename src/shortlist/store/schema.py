@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
+    String,
     Text,
     UniqueConstraint,
     text,
@@ -31,7 +32,6 @@ from shortlist.domain.model import (
     Health,
     JobStatus,
     Pin,
-    Policy,
     RunStatus,
 )
 from shortlist.store.types import PathText, UtcDateTime, enum_of
@@ -117,7 +117,8 @@ class PipelineRun(Base):
     max_children: Mapped[int]
     target_leaves: Mapped[int]
     base_count: Mapped[int]
-    policy: Mapped[Policy] = mapped_column(enum_of(Policy))
+    policy: Mapped[str] = mapped_column(String(32))  # by name: ours, or an installed package's
+    rating: Mapped[str] = mapped_column(String(32))
     priority: Mapped[int]
     status: Mapped[RunStatus] = mapped_column(enum_of(RunStatus))
     last_order: Mapped[int]  # the highest step order of its pipeline, set at creation
