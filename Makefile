@@ -2,14 +2,15 @@
 .PHONY: help demo test check fix bench build lock clean lint page web-test browser
 
 # Everything lands in .venv and web/node_modules; requirements/*.txt pin each package by hash.
-# The stamps in .venv make a second run start at once.
+# The stamps in .venv make a second run start at once. Compiling to bytecode then spares the first
+# start of the hub several seconds.
 
 PYTHON = python3
 PORT = 8787
-WORKERS = logical
+WORKERS = auto
 BIN = .venv/bin
 UV = $(BIN)/uv pip
-QUIET_UV = UV_NO_PROGRESS=1 VIRTUAL_ENV=$$PWD/.venv $(UV)
+QUIET_UV = UV_NO_PROGRESS=1 UV_COMPILE_BYTECODE=1 VIRTUAL_ENV=$$PWD/.venv $(UV)
 LOCK = $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
@@ -107,6 +108,7 @@ $(BIN)/uv: requirements/uv.txt
 		"$$(grep -c == requirements/build.txt) to build its page (Node among them)"
 	@$(QUIET_UV) install --quiet --require-hashes -r requirements/run.txt -r requirements/build.txt
 	@$(QUIET_UV) install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 .venv/test.stamp: $(BIN)/uv pyproject.toml requirements/test.txt requirements/build.txt
@@ -115,4 +117,5 @@ $(BIN)/uv: requirements/uv.txt
 		"to build it (Node among them)"
 	@$(QUIET_UV) sync --quiet --require-hashes requirements/test.txt requirements/build.txt
 	@$(QUIET_UV) install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@ .venv/run.stamp

@@ -26,6 +26,7 @@ from benchmarks.report import Line, parser, report
 from benchmarks.world import NOW, SERIES, SQLITE_SERIES, WORKFLOWS
 from shortlist.comfy.workflow import Graph, as_graph
 from shortlist.domain.model import GateKind
+from shortlist.hub import rest_collector
 from shortlist.services import pipelines, runs, triage
 from shortlist.services.acts import ApproveAct
 from shortlist.store import migrate
@@ -79,6 +80,8 @@ def _approvals(location: str) -> float:
         run_id, step_id = _fill(tx)
     with database.transaction() as tx:
         tx.execute(text("ANALYZE"))
+
+    rest_collector()
 
     def approve(count: int) -> None:
         act = ApproveAct(str(uuid4()), run_id, step_id, count)

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from benchmarks.report import Line, parser, report
 from benchmarks.world import NOW, World, postgresql_world, sqlite_world
+from shortlist.hub import rest_collector
 from shortlist.services import selection, triage
 from shortlist.services.acts import KillAct, UndoAct
 from shortlist.store.db import Database
@@ -32,6 +33,7 @@ HANG_BELOW: Final = """
 
 def main() -> None:
     arguments = parser(__doc__ or "").parse_args()
+    rest_collector()
     times = {}
     for kind, opened in (("sqlite", sqlite_world), ("postgresql", postgresql_world)):
         with opened(WORLD) as database:

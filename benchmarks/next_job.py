@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from benchmarks.report import Line, parser, report
 from benchmarks.world import NOW, World, postgresql_world, sqlite_world
+from shortlist.hub import rest_collector
 from shortlist.services import jobs, selection
 from shortlist.store.db import Database
 
@@ -28,6 +29,7 @@ WIDE = 10_000
 
 def main() -> None:
     arguments = parser(__doc__ or "").parse_args()
+    rest_collector()
     decisions: dict[str, float] = {}
     flatness: dict[str, float] = {}
     claims: dict[str, float] = {}

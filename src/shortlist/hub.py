@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
@@ -144,6 +145,7 @@ async def _at_work(hub: Hub, app: FastAPI, *, listener: socket.socket) -> AsyncI
         group.create_task(hub.dispatcher.run(stop))
         group.create_task(_sweep(hub.rooms, stop))
         group.create_task(_open_gates(hub.rooms, stop))
+        rest_collector()
         try:
             yield
         finally:
@@ -151,6 +153,16 @@ async def _at_work(hub: Hub, app: FastAPI, *, listener: socket.socket) -> AsyncI
             hub.rooms.streams.close()
             server.should_exit = True
             stop.set()
+
+
+def rest_collector() -> None:
+    """Takes all that start-up made, which stays for good, out of the garbage collector's sight.
+
+    A full collection, which comes in the middle of an act, then takes a few milliseconds instead
+    of eighty.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def until_told() -> None:

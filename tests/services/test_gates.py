@@ -549,6 +549,15 @@ def test_a_run_paused_since_stays_paused_when_its_completion_is_undone(
     assert run.advancing(4) == []
 
 
+def test_a_complete_run_has_nothing_to_pause(studio: Callable[..., Studio]) -> None:
+    run = studio()
+    for order in (2, 3, 4):
+        run.render()
+        run.approve(order, 1)
+    with run.db.transaction() as tx, pytest.raises(Conflict, match="nothing of it is left"):
+        runs.change(tx, run.run, runs.Change(status=RunStatus.PAUSED), now=NOW)
+
+
 def test_more_through_an_earlier_gate_let_a_complete_run_go_on(
     studio: Callable[..., Studio],
 ) -> None:

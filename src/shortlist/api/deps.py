@@ -169,12 +169,13 @@ class Rooms:
     streams: Streams = field(default_factory=Streams)
 
 
-def rooms(request: Request) -> Rooms:
+# Both are coroutines because FastAPI sends plain functions through the thread pool, each time.
+async def rooms(request: Request) -> Rooms:
     found: Rooms = request.app.state.rooms
     return found
 
 
-def now() -> datetime:
+async def now() -> datetime:
     return datetime.now(UTC)
 
 

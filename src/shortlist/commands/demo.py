@@ -115,7 +115,10 @@ async def _demo(settings: Settings, *, seconds_per_image: float) -> AsyncIterato
         hub.running(settings, servers=[hub.Server(simulator.url)]) as at_work,
     ):
         database = at_work.rooms.database
-        run_id = await asyncio.to_thread(_prepare, database, url=simulator.url)
+        wanted = settings.target_leaves if "target_leaves" in settings.model_fields_set else None
+        run_id = await asyncio.to_thread(
+            _prepare, database, url=simulator.url, target_leaves=wanted or demo.TARGET_LEAVES
+        )
         yield _Demo(at_work, run_id)
 
 
@@ -139,7 +142,7 @@ def _free_port(noted: Path) -> int:
         return 0
 
 
-def _prepare(database: Database, *, url: str) -> int:
+def _prepare(database: Database, *, url: str, target_leaves: int) -> int:
     """The sample run; simulators of earlier starts at other ports are taken out of use."""
     now = datetime.now(UTC)
 
@@ -149,7 +152,7 @@ def _prepare(database: Database, *, url: str) -> int:
                 backends.change(tx, old.id, name=None, enabled=False, now=now)
 
     database.run(retire)
-    return database.run(lambda tx: demo.ensure(tx, now=now))
+    return database.run(lambda tx: demo.ensure(tx, target_leaves=target_leaves, now=now))
 
 
 async def _headless(settings: Settings, *, seconds_per_image: float) -> None:

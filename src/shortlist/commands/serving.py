@@ -12,8 +12,6 @@ from pathlib import Path
 from shortlist import hub, logs
 from shortlist.errors import ConfigFault
 from shortlist.settings import Settings
-from shortlist.simulator import server
-from shortlist.simulator.options import SimulatorOptions
 from shortlist.store import migrate as migrations
 
 
@@ -70,6 +68,10 @@ async def _serve(settings: Settings, *, backends: Sequence[str], open_page: bool
 
 
 async def _simulate(host: str, port: int, *, folder: Path | None, seconds_per_image: float) -> None:
+    # Here, because the hub starts without what draws.
+    from shortlist.simulator import server
+    from shortlist.simulator.options import SimulatorOptions
+
     with tempfile.TemporaryDirectory(prefix="shortlist-simulator-") as temporary:
         options = SimulatorOptions(
             folder=folder or Path(temporary), seconds_per_image=seconds_per_image

@@ -188,16 +188,10 @@ def _next_step(tx: Tx, run: RunView, column: ColumnView) -> NextStep | None:
 
 def _table(tx: Tx, run_id: int, *, step_order: int) -> RankedTable:
     rows = tx.execute(_IMAGES, {"run": run_id, "step_order": step_order}).all()
-    facts = {row[0]: tuple(row) for row in rows}
-    ranked = gates.ranking(
-        [
-            Ranked(id, elo, votes, standing.base_of(path, id), pin)
-            for id, elo, votes, path, pin, *_ in facts.values()
-        ]
-    )
-    columns = list(zip(*(facts[place.id] for place in ranked), strict=True))
-    ids, elos, votes, _, pins, *others = columns or [()] * len(_IMAGES.selected_columns)
+    columns = list(zip(*rows, strict=True))
+    ids, elos, votes, paths, pins, *others = columns or [()] * len(_IMAGES.selected_columns)
     below, advances, hashes, widths, heights, thumbhashes = others
+    ranked = map(Ranked._make, zip(ids, elos, votes, paths, pins, strict=True))
     return RankedTable(
         id=ids,
         base_id=[place.base_id for place in ranked],
@@ -213,21 +207,25 @@ def _table(tx: Tx, run_id: int, *, step_order: int) -> RankedTable:
     )
 
 
-_IMAGES: Final = select(
-    ImageCandidate.id,
-    ImageCandidate.elo_score,
-    ImageCandidate.vote_count,
-    ImageCandidate.path,
-    ImageCandidate.pin,
-    ImageCandidate.child_count,
-    ImageCandidate.advances,
-    ImageCandidate.content_hash,
-    ImageCandidate.width,
-    ImageCandidate.height,
-    ImageCandidate.thumbhash,
-).where(
-    text(LIVE),
-    ImageCandidate.pipeline_run_id == bindparam("run"),
-    ImageCandidate.step_order == bindparam("step_order"),
+_IMAGES: Final = (
+    select(
+        ImageCandidate.id,
+        ImageCandidate.elo_score,
+        ImageCandidate.vote_count,
+        ImageCandidate.path,
+        ImageCandidate.pin,
+        ImageCandidate.child_count,
+        ImageCandidate.advances,
+        ImageCandidate.content_hash,
+        ImageCandidate.width,
+        ImageCandidate.height,
+        ImageCandidate.thumbhash,
+    )
+    .where(
+        text(LIVE),
+        ImageCandidate.pipeline_run_id == bindparam("run"),
+        ImageCandidate.step_order == bindparam("step_order"),
+    )
+    .order_by(*standing.BEST_FIRST)
 )
 """As whole columns: ten thousand rows are turned into lists once, not field by field."""

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, get_args
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Row, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, bindparam, insert, select, text, update
 
 from shortlist.domain.model import ActKind
 from shortlist.errors import Conflict, NotFound
@@ -74,7 +74,7 @@ def once(
 
 def find(tx: Tx, person: str, id: str) -> Entry | None:
     """The act `id` of `person`."""
-    return _first(_newest(tx, person, Log.client_id == id, limit=1))
+    return _first(_entries(tx.execute(_BY_CLIENT_ID, {"person": person, "client_id": id})))
 
 
 def get(tx: Tx, person: str, id: str) -> Entry:
@@ -146,6 +146,19 @@ _ENTRIES = select(
     Log.undone_by,
     Log.created_at,
 )
+# Built once: with the vote's own, most of its time goes into building statements otherwise.
+_BY_CLIENT_ID = _ENTRIES.where(
+    Log.person == bindparam("person"), Log.client_id == bindparam("client_id")
+)
+_FINISH = (
+    update(Log)
+    .where(Log.id == bindparam("row"))
+    .values(
+        answer=bindparam("answer"),
+        pipeline_run_id=bindparam("pipeline_run_id"),
+        walk=bindparam("walk"),
+    )
+)
 _Columns: TypeAlias = Row[
     int,
     str,
@@ -173,14 +186,9 @@ def _wait_turn(tx: Tx, person: str) -> None:
 
 
 def _finish(tx: Tx, row_id: int, *, answer: Answer) -> None:
+    said = {"answer": _ANSWERS.dump_python(answer, mode="json")}
     tx.execute(
-        update(Log)
-        .where(Log.id == row_id)
-        .values(
-            answer=_ANSWERS.dump_python(answer, mode="json"),
-            pipeline_run_id=answer.run_id,
-            walk=answer.walk,
-        )
+        _FINISH, {"row": row_id, **said, "pipeline_run_id": answer.run_id, "walk": answer.walk}
     )
 
 

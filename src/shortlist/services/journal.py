@@ -46,9 +46,12 @@ def append(
     """Writes one event; the streams hear of it once the transaction has committed."""
     tx.announce()
     tx.execute(
-        insert(Event),
+        _APPEND,
         {"kind": kind.value, "pipeline_run_id": run_id, "data": data, "created_at": now},
     )
+
+
+_APPEND: Final = insert(Event)
 
 
 def last(tx: Tx) -> int:

@@ -217,6 +217,8 @@ def _check_change(wish: Change, *, present: RunStatus) -> None:
     _check_names(policy=wish.policy, rating=wish.rating)
     if wish.status is RunStatus.COMPLETED and present is not RunStatus.COMPLETED:
         raise BadInput("A run completes when its last step is approved.", field="status")
+    if wish.status is RunStatus.PAUSED and present is RunStatus.COMPLETED:
+        raise Conflict("The run is complete, nothing of it is left to pause.")
     if present is RunStatus.ARCHIVED and wish.status in (None, RunStatus.PAUSED):
         raise Conflict("The run is archived; make it active again before you change it.")
 

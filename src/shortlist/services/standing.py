@@ -72,21 +72,28 @@ _STANDING: Final = TypeAdapter(Standing)
 def ranked(tx: Tx, run_id: int, step_order: int) -> list[gates.Ranked]:
     """The live images of a step at its gate, best first."""
     rows = tx.execute(_RANKED, {"run": run_id, "step_order": step_order}).all()
-    return gates.ranking(
-        [gates.Ranked(id, elo, votes, base_of(path, id), pin) for id, elo, votes, path, pin in rows]
-    )
+    return [gates.Ranked._make(row) for row in rows]
 
 
-_RANKED: Final = select(
+BEST_FIRST: Final = (
+    ImageCandidate.elo_score.desc(),
+    ImageCandidate.vote_count.desc(),
     ImageCandidate.id,
-    ImageCandidate.elo_score,
-    ImageCandidate.vote_count,
-    ImageCandidate.path,
-    ImageCandidate.pin,
-).where(
-    text(LIVE),
-    ImageCandidate.pipeline_run_id == bindparam("run"),
-    ImageCandidate.step_order == bindparam("step_order"),
+)
+_RANKED: Final = (
+    select(
+        ImageCandidate.id,
+        ImageCandidate.elo_score,
+        ImageCandidate.vote_count,
+        ImageCandidate.path,
+        ImageCandidate.pin,
+    )
+    .where(
+        text(LIVE),
+        ImageCandidate.pipeline_run_id == bindparam("run"),
+        ImageCandidate.step_order == bindparam("step_order"),
+    )
+    .order_by(*BEST_FIRST)
 )
 
 
@@ -271,11 +278,6 @@ def start_waiting(tx: Tx, which: ColumnElement[bool], *, now: datetime) -> bool:
         for told in news(row.pipeline_run_id, was, to):
             append(tx, told.kind, run_id=told.run_id, data=told.data, now=now)
     return bool(rows)
-
-
-def base_of(path: str, id: int) -> int:
-    """The base image of image `id`, which lies at `path`: itself, or the first of the path."""
-    return id if path == "/" else int(path[1 : path.index("/", 1)])
 
 
 def ancestors(path: str) -> list[int]:

@@ -111,6 +111,7 @@ _STANDINGS: Final = (
     .order_by(ImageCandidate.id)
     .with_for_update()
 )
+_VOTE: Final = insert(Vote)
 _RATE: Final = (
     update(ImageCandidate)
     .where(ImageCandidate.id.in_([bindparam("winner"), bindparam("loser")]))
@@ -178,7 +179,7 @@ def _compare(
         "void": False,
         "created_at": doing.now,
     }
-    tx.execute(insert(Vote), row)
+    tx.execute(_VOTE, row)
     if act.versus_parent:
         return Outcome(Answer(label, run_id=winner.run_id), news=())
     rates = {

@@ -48,7 +48,7 @@ def workflow(name: str) -> Graph:
     return as_graph(json.loads(text))
 
 
-def ensure(tx: Tx, *, target_leaves: int = TARGET_LEAVES, now: datetime) -> int:
+def ensure(tx: Tx, *, target_leaves: int, now: datetime) -> int:
     """The sample run, made with its pipeline where there is none yet; returns its id."""
     for run in overview.views(tx):
         if run.pipeline_name == PIPELINE:

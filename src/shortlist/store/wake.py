@@ -60,8 +60,8 @@ def listen(engine: Engine, wake: Wake, *, stop: threading.Event) -> None:
                 while not stop.is_set():
                     for _ in driver.notifies(timeout=LISTEN_SECONDS, stop_after=1):
                         wake.ring()
-        except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error):
+        except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
             if stop.is_set():
                 return
-            log.warning("listening_interrupted", exc_info=True)
+            log.warning("listening_interrupted", why=str(error).partition("\n")[0])
             stop.wait(LISTEN_SECONDS)
