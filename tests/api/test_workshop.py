@@ -283,6 +283,27 @@ def test_failures_are_listed_with_node_and_log_and_retried(fresh: Started) -> No
     assert fresh.client.post("/api/failures/retry", json=key).status_code == 404
 
 
+def test_failures_are_retried_with_another_workflow_of_their_step(fresh: Started) -> None:
+    client, studio = fresh.client, Studio(fresh.database)
+    job = studio.job(None)
+    with fresh.database.transaction() as tx:
+        jobs.fail(tx, job, kind=Cause.RAISED, error="My Sampler: boom", now=NOW)
+    (group,) = client.get("/api/failures").json()
+    at = f"/api/pipelines/{group['pipeline']['id']}/steps/{group['step_id']}/workflow"
+    text = json.dumps(a_graph("Base")).replace('"euler"', '"heun"')
+    made = client.put(at, json={"workflow": text})
+    assert made.status_code == 200, made.text
+    assert (made.json()["version"], group["pipeline"]["version"]) == (2, 1)
+    version = {"pipeline_id": made.json()["id"]}
+    key = {"kind": "raised", "step_id": group["step_id"], "backend_id": group["backend"]["id"]}
+    retried = client.post("/api/failures/retry", json=key | version)
+    assert retried.json() == {"failures": 1, "images": 0, "runs": 1}
+    (run,) = group["run_ids"]
+    assert client.get(f"/api/runs/{run}").json()["pipeline"]["version"] == 2
+    assert client.put(f"/api/runs/{run}/pipeline", json=version).status_code == 409
+    assert client.put(at, json={"workflow": "{}"}).status_code == 422
+
+
 def test_a_prompt_is_tried_with_the_wildcards_of_the_data_folder(
     fresh: Started, tmp_path: Path
 ) -> None:
@@ -306,7 +327,7 @@ def test_the_hub_says_why_no_server_gets_the_next_step(fresh: Started) -> None:
         for server in backends.views(tx):
             assignments.lacks(tx, server.id, step, sentence="No such model.", now=NOW)
     with fresh.database.snapshot() as tx:
-        status = glance(tx)
+        status = glance(tx, now=NOW)
     assert status.why.startswith(("No server can do the next step. No such model.", "gpu does not"))
     (server,) = status.backends
     assert [(each.step_id, each.lacks) for each in server.steps] == [(step, "No such model.")]

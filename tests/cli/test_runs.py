@@ -80,6 +80,18 @@ def test_a_paused_run_makes_nothing_until_it_is_resumed(shell: Shell, db: Databa
     assert "Dusk" in shell.told("run", "list", "--status", "archived")
 
 
+def test_a_run_goes_on_with_the_newest_version_of_its_pipeline(shell: Shell, db: Database) -> None:
+    created(shell)
+    with db.transaction() as tx:
+        a_pipeline(tx, gates=MANUAL)
+    said = shell.told("run", "update", "Dusk")
+    assert said.splitlines() == [
+        'Run 1, "Dusk", goes on with version 2 of Portrait.',
+        "Changed: no step. Taken back: 0 jobs. Tried again: 0 failures.",
+    ]
+    assert "has version 2 already" in shell.refused("run", "update", "Dusk")[0]
+
+
 def test_an_early_approval_says_what_is_missing(shell: Shell, db: Database) -> None:
     created(shell)
     render(db, most=3)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import json
 import os
 import shlex
 import socket
@@ -27,10 +28,13 @@ from dispatcher.watched import count, errors, images, settled, simulated, status
 from rendering import QUICK, a_hub, add_backend, inverted, make_run, now, plain_image
 from shortlist.comfy.client import ComfyClient
 from shortlist.comfy.faults import FileMissing, RefusalKind, Refused, Unreachable
-from shortlist.comfy.graph import Graph
+from shortlist.comfy.graph import Graph, as_graph
 from shortlist.comfy.messages import End, Executed, Executing, Message, Outcome, Over, Started
+from shortlist.comfy.plain import JSON
+from shortlist.comfy.workflow import Form, as_json, parse
+from shortlist.domain.job_states import Cause
 from shortlist.domain.model import Health, JobStatus, RunStatus
-from shortlist.services import branches, runs
+from shortlist.services import branches, failures, runs
 from shortlist.services.runs import Change
 from shortlist.simulator.options import Version
 from shortlist.store.db import Database, Tx
@@ -366,6 +370,71 @@ async def test_a_two_step_pipeline_runs_through_the_hub(
         await hub.until(lambda tx: images(tx, step=2) >= 2 and settled(tx))
         assert hub.see(the_backend).health is Health.OK
         assert hub.see(errors) == []
+
+
+@pytest.mark.parametrize("form", [Form.API, Form.EDITOR, Form.PICTURE])
+async def test_a_workflow_of_each_form_is_imported_and_rendered(
+    client: ComfyClient, database: Database, tmp_path: Path, fresh: Jobs, form: Form
+) -> None:
+    imported = parse(await _a_file(client, fresh, form), await client.catalogue())
+    assert imported.form is form
+    with database.transaction() as tx:
+        make_run(tx, [imported.graph, inverted()], children=1, leaves=1)
+    async with a_hub(database, tmp_path, pace=REAL_PACE) as hub:
+        add_backend(database, client.base_url)
+        await hub.until(lambda tx: images(tx, step=2) >= 1 and settled(tx))
+        assert hub.see(errors) == []
+
+
+async def _a_file(client: ComfyClient, fresh: Jobs, form: Form) -> bytes:
+    """A workflow that needs no model, as a person would have it on disk."""
+    if form is Form.EDITOR:
+        return json.dumps(_editor_file(color=uuid4().int % 2**24)).encode()
+    prompt_id, graph = fresh.plain()
+    if form is Form.API:
+        return json.dumps(graph).encode()
+    done = await outcome(client, await submit(client, (prompt_id, graph)))
+    return await client.view(done.stills("9")[0])
+
+
+def _editor_file(*, color: int) -> dict[str, object]:
+    made, saved = {"name": "IMAGE", "type": "IMAGE"}, {"name": "images", "type": "IMAGE"}
+    empty = {"id": 1, "type": "EmptyImage", "mode": 0, "inputs": []}
+    save = {"id": 9, "type": "SaveImage", "mode": 0, "outputs": []}
+    return {
+        "version": 0.4,
+        "nodes": [
+            {**empty, "outputs": [{**made, "links": [1]}], "widgets_values": [64, 64, 1, color]},
+            {**save, "inputs": [{**saved, "link": 1}], "widgets_values": ["ComfyUI"]},
+        ],
+        "links": [[1, 1, 0, 9, 0, "IMAGE"]],
+    }
+
+
+def _shrunk_to_nothing() -> Graph:
+    """Valid on every server; its second node fails as soon as it runs."""
+    graph = plain_image(width=1, color=uuid4().int % 2**24)
+    inputs = {"image": ["1", 0], "upscale_method": "nearest-exact", "scale_by": 0.01}
+    node: JSON = {"class_type": "ImageScaleBy", "inputs": inputs, "_meta": {"title": "Shrink"}}
+    return as_graph({**as_json(graph), "2": node, "9": _save_of("2")})
+
+
+def _save_of(node: str) -> JSON:
+    return {"class_type": "SaveImage", "inputs": {"images": [node, 0], "filename_prefix": "s"}}
+
+
+async def test_a_job_that_fails_while_running_is_told_by_node_and_tried_no_more_than_thrice(
+    server: Server, database: Database, tmp_path: Path
+) -> None:
+    with database.transaction() as tx:
+        make_run(tx, [_shrunk_to_nothing()], leaves=1)
+    async with a_hub(database, tmp_path, pace=REAL_PACE, lookahead=1) as hub:
+        add_backend(database, server.url)
+        await hub.until(lambda tx: len(errors(tx)) == 3 and settled(tx))
+        (group,) = hub.see(failures.groups)
+    assert (group.kind, group.count, group.node) == (Cause.RAISED, 3, "Shrink")
+    assert group.sentence.startswith("Shrink: ")
+    assert group.log
 
 
 async def test_a_workflow_the_server_lacks_a_node_for_is_held_in_the_hub(

@@ -21,7 +21,7 @@ export const words = {
   chips,
   count,
   ...judging,
-  nav: { vote: "Vote", cull: "Cull", autopsies: "Autopsies", board: "Board", live: "Live", pipelines: "Pipelines", settings: "Settings", help: "Help", more: "More", label: "Screens" },
+  nav: { vote: "Vote", cull: "Cull", autopsies: "Autopsies", board: "Board", live: "Live", pipelines: "Pipelines", settings: "Settings", help: "Help", more: "More", label: "Screens", failed: "kinds of failure wait for you" },
   shell: {
     skip: "Skip to the pictures",
     simulator: "Simulator",

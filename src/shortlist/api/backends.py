@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
 from fastapi import APIRouter, Response
 
 from shortlist.api.deps import IdInPath, InRooms, Now
@@ -14,14 +18,16 @@ from shortlist.services.backends import BackendView
 from shortlist.services.work import JobView
 from shortlist.store.db import Tx
 
+HOUR: Final = timedelta(hours=1)
+
 router = APIRouter(prefix="/backends", tags=["backends"], route_class=StrictRoute)
 
 
 @router.get("", operation_id="list_backends")
-def list_backends(rooms: InRooms) -> list[Backend]:
+def list_backends(rooms: InRooms, now: Now) -> list[Backend]:
     """All servers with the jobs they have."""
     with rooms.database.snapshot() as tx:
-        return listed(tx)
+        return listed(tx, now=now)
 
 
 @router.post("", status_code=201, operation_id="add_backend")
@@ -30,7 +36,7 @@ def add_backend(body: NewBackend, rooms: InRooms, now: Now) -> Backend:
 
     def add(tx: Tx) -> Backend:
         own = rooms.options.own
-        return _one(tx, backends.register(tx, body.url, name=body.name, own=own, now=now))
+        return _one(tx, backends.register(tx, body.url, name=body.name, own=own, now=now), now=now)
 
     return rooms.database.run(add)
 
@@ -41,7 +47,7 @@ def change_backend(backend_id: IdInPath, body: BackendChange, rooms: InRooms, no
 
     def change(tx: Tx) -> Backend:
         backends.change(tx, backend_id, name=body.name, enabled=body.enabled, now=now)
-        return _one(tx, backend_id)
+        return _one(tx, backend_id, now=now)
 
     return rooms.database.run(change)
 
@@ -61,21 +67,34 @@ def release_step_on_backend(
 
     def release(tx: Tx) -> Backend:
         assignments.release(tx, backend_id, step_id, now=now)
-        return _one(tx, backend_id)
+        return _one(tx, backend_id, now=now)
 
     return rooms.database.run(release)
 
 
-def listed(tx: Tx) -> list[Backend]:
-    flying, steps = work.in_flight(tx), assignments.views(tx)
-    return [_shape(view, flying, steps) for view in backends.views(tx)]
+def listed(tx: Tx, *, now: datetime) -> list[Backend]:
+    known = _known(tx, now=now)
+    return [_shape(view, known) for view in backends.views(tx)]
 
 
-def _one(tx: Tx, backend_id: int) -> Backend:
-    return _shape(backends.view(tx, backend_id), work.in_flight(tx), assignments.views(tx))
+def _one(tx: Tx, backend_id: int, *, now: datetime) -> Backend:
+    return _shape(backends.view(tx, backend_id), _known(tx, now=now))
 
 
-def _shape(view: BackendView, flying: list[JobView], steps: list[Assignment]) -> Backend:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of all servers at a moment."""
+
+    flying: list[JobView]
+    steps: list[Assignment]
+    made: dict[int, int]
+
+
+def _known(tx: Tx, *, now: datetime) -> _Known:
+    return _Known(work.in_flight(tx), assignments.views(tx), work.made_since(tx, now - HOUR))
+
+
+def _shape(view: BackendView, known: _Known) -> Backend:
     return Backend(
         id=view.id,
         name=view.name,
@@ -87,6 +106,11 @@ def _shape(view: BackendView, flying: list[JobView], steps: list[Assignment]) ->
         version=view.version,
         simulator=view.simulator,
         heard_at=view.heard_at,
-        in_flight=[JobSummary.model_validate(job) for job in flying if job.backend.id == view.id],
-        steps=[StepThere.model_validate(step) for step in steps if step.backend_id == view.id],
+        in_flight=[
+            JobSummary.model_validate(job) for job in known.flying if job.backend.id == view.id
+        ],
+        last_hour=known.made.get(view.id, 0),
+        steps=[
+            StepThere.model_validate(step) for step in known.steps if step.backend_id == view.id
+        ],
     )

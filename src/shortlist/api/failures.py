@@ -6,11 +6,12 @@ from fastapi import APIRouter
 
 from shortlist.api.deps import InRooms, Now
 from shortlist.api.edge import StrictRoute
-from shortlist.api.models import NamedRef
+from shortlist.api.models import NamedRef, PipelineRef
 from shortlist.api.requests import FailuresToRetry
 from shortlist.api.workshop import FailureGroup, RetriedFailures
-from shortlist.services import failures
-from shortlist.services.failures import Group, Key
+from shortlist.services import failures, versions
+from shortlist.services.failures import Group, Key, Retried
+from shortlist.store.db import Tx
 
 router = APIRouter(prefix="/failures", tags=["failures"], route_class=StrictRoute)
 
@@ -24,11 +25,16 @@ def list_failures(rooms: InRooms) -> list[FailureGroup]:
 
 @router.post("/retry", operation_id="retry_failures")
 def retry_failures(body: FailuresToRetry, rooms: InRooms, now: Now) -> RetriedFailures:
-    """Lets everything that a group of failures stopped go on, with new seeds."""
-    key = Key(body.kind, body.step_id, body.backend_id)
-    return RetriedFailures.model_validate(
-        rooms.database.run(lambda tx: failures.retry(tx, key, now=now))
-    )
+    """Lets everything that a group of failures stopped go on, with new seeds; with another version
+    of the step where one is named."""
+    key, version = Key(body.kind, body.step_id, body.backend_id), body.pipeline_id
+
+    def again(tx: Tx) -> Retried:
+        if version is None:
+            return failures.retry(tx, key, now=now)
+        return versions.retry(tx, key, version, now=now)
+
+    return RetriedFailures.model_validate(rooms.database.run(again))
 
 
 def _shape(group: Group) -> FailureGroup:
@@ -36,7 +42,10 @@ def _shape(group: Group) -> FailureGroup:
         kind=group.kind,
         step_id=group.step_id,
         step_name=group.step_name,
-        pipeline_name=group.pipeline_name,
+        step_order=group.step_order,
+        pipeline=PipelineRef(
+            id=group.pipeline_id, name=group.pipeline_name, version=group.pipeline_version
+        ),
         backend=NamedRef(id=group.backend_id, name=group.backend_name),
         run_ids=list(group.run_ids),
         count=group.count,

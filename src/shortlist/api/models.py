@@ -8,12 +8,10 @@ requests are in `requests.py`.
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shortlist.comfy.workflow import Form, Role, Sure
 from shortlist.domain.model import (
     BackendKind,
     CandidateStatus,
@@ -29,11 +27,6 @@ Region = Annotated[
     list[float],
     Field(min_length=4, max_length=4, description="x, y, width, height as fractions"),
 ]
-
-
-class Severity(StrEnum):
-    ERROR = "error"
-    WARNING = "warning"
 
 
 class Shape(BaseModel):
@@ -332,6 +325,7 @@ class Backend(Shape):
     simulator: bool
     heard_at: datetime | None
     in_flight: list[JobSummary]
+    last_hour: int = Field(description="jobs that ended well within the last hour")
     steps: list[StepThere]
 
 
@@ -341,49 +335,7 @@ class Status(Shape):
     database: str
     runs: list[RunSummary]
     backends: list[Backend]
+    failures: int = Field(description="groups of failures that wait for a person")
     why: str
     next_job: Reason | None
     last_event: int
-
-
-class BindingChoice(Shape):
-    node_id: str
-    node_title: str
-    class_type: str
-    input: str
-    value: str | int | float | bool | None
-    reason: str
-
-
-class FoundBinding(BindingChoice):
-    """Where a role of the workflow was found, why there, and how sure that is.
-
-    A role that was not found has an empty `node_id`, and `reason` says what to do.
-    """
-
-    role: Role
-    sure: Sure
-    alternatives: list[BindingChoice]
-
-
-class Finding(Shape):
-    """Something a person should know of a workflow before using it."""
-
-    severity: Severity
-    node_id: str | None
-    node_title: str | None
-    detail: str
-
-
-class Inspection(Shape):
-    """What a workflow file holds; `graph` is it in API format, `notes` what was left out."""
-
-    format: Form
-    graph: dict[str, object]
-    notes: list[str]
-    bindings: list[FoundBinding]
-    proposal: dict[str, object] = Field(description="the bindings as a new step takes them")
-    inputs: list[BindingChoice] = Field(description="what can be a variable of a run")
-    packs: dict[str, list[str]] = Field(description="node types of installed packs, by pack")
-    checked: bool = Field(description="whether a server was asked for its nodes")
-    problems: list[Finding]

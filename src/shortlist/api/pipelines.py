@@ -11,17 +11,22 @@ from fastapi import APIRouter
 
 from shortlist.api.deps import IdInPath, InRooms, Now, Rooms
 from shortlist.api.edge import WorkflowRoute
-from shortlist.api.models import (
+from shortlist.api.models import Pipeline, PipelineDetail, StepDetail
+from shortlist.api.requests import (
+    NewBindings,
+    NewPipeline,
+    NewStep,
+    NewWorkflow,
+    WorkflowToInspect,
+)
+from shortlist.api.workshop import (
     BindingChoice,
     Finding,
     FoundBinding,
     Inspection,
-    Pipeline,
-    PipelineDetail,
+    MissingPart,
     Severity,
-    StepDetail,
 )
-from shortlist.api.requests import NewBindings, NewPipeline, NewStep, WorkflowToInspect
 from shortlist.comfy import workflow as comfy
 from shortlist.comfy.plain import JSON
 from shortlist.comfy.workflow import (
@@ -73,16 +78,42 @@ def correct_bindings(
     pipeline_id: IdInPath, step_id: IdInPath, body: NewBindings, rooms: InRooms, now: Now
 ) -> PipelineDetail:
     """Makes the next version of a pipeline with other bindings of one step; runs keep theirs."""
-    try:
-        bindings = Bindings.from_json(body.bindings)  # type: ignore[arg-type]  # checked there
-    except WorkflowFault as fault:
-        raise BadInput(fault.sentence, field="bindings") from fault
+    bindings = _read_bindings(body.bindings)
 
     def correct(tx: Tx) -> PipelineDetail:
         made = pipelines.rebind(tx, pipeline_id, step_id, bindings=bindings, now=now)
         return _detail(pipelines.view(tx, made))
 
     return rooms.database.run(correct)
+
+
+@router.put("/pipelines/{pipeline_id}/steps/{step_id}/workflow", operation_id="change_workflow")
+async def change_workflow(
+    pipeline_id: IdInPath, step_id: IdInPath, body: NewWorkflow, rooms: InRooms, now: Now
+) -> PipelineDetail:
+    """Makes the next version of a pipeline with another workflow of one step; runs keep theirs."""
+    catalogue = await rooms.catalogues.get()
+
+    def change(tx: Tx) -> PipelineDetail:
+        made = pipelines.rework(tx, pipeline_id, step_id, graph=graph, bindings=bindings, now=now)
+        return _detail(pipelines.view(tx, made))
+
+    graph, bindings = await to_thread.run_sync(_reworked, body, catalogue)
+    return await to_thread.run_sync(rooms.database.run, change)
+
+
+def _reworked(body: NewWorkflow, catalogue: Catalogue | None) -> tuple[Graph, Bindings]:
+    graph = _imported(body, catalogue, where="").graph
+    if body.bindings is None:
+        return graph, comfy.find_bindings(graph, catalogue).bindings()
+    return graph, _read_bindings(body.bindings)
+
+
+def _read_bindings(given: dict[str, object]) -> Bindings:
+    try:
+        return Bindings.from_json(given)  # type: ignore[arg-type]  # checked there
+    except WorkflowFault as fault:
+        raise BadInput(fault.sentence, field="bindings") from fault
 
 
 @router.post("/workflows/inspect", operation_id="inspect_workflow")
@@ -141,6 +172,11 @@ def _inspect(body: WorkflowToInspect, catalogue: Catalogue | None) -> Inspection
         graph={**comfy.as_json(read.graph)},
         notes=list(read.notes),
         bindings=_bindings(read.graph, found),
+        missing=[
+            MissingPart(role=each.role, reason=each.why, sure=each.sure)
+            for each in found.findings
+            if not each.targets
+        ],
         proposal={**found.bindings().to_json()},
         inputs=[_choice(choice) for choice in found.inputs],
         packs=_packs(read.graph, catalogue),
@@ -150,7 +186,7 @@ def _inspect(body: WorkflowToInspect, catalogue: Catalogue | None) -> Inspection
 
 
 def _imported(
-    given: NewStep | WorkflowToInspect, catalogue: Catalogue | None, *, where: str
+    given: NewStep | NewWorkflow | WorkflowToInspect, catalogue: Catalogue | None, *, where: str
 ) -> Imported:
     """The workflow, read; raises `BadInput` that says what is wrong with the file."""
     try:
@@ -161,7 +197,7 @@ def _imported(
         ) from fault
 
 
-def _file(given: NewStep | WorkflowToInspect, *, where: str) -> str | bytes:
+def _file(given: NewStep | NewWorkflow | WorkflowToInspect, *, where: str) -> str | bytes:
     if given.picture is not None and given.workflow is None:
         return decoded(given.picture, where=where)
     if given.workflow is None or given.picture is not None:
@@ -242,7 +278,13 @@ def _shown(value: JSON) -> str | int | float | bool | None:
 
 def _missing(found: Found) -> list[Finding]:
     return [
-        Finding(severity=_NEEDED[finding.role], node_id=None, node_title=None, detail=finding.why)
+        Finding(
+            severity=_NEEDED[finding.role],
+            role=finding.role,
+            node_id=None,
+            node_title=None,
+            detail=finding.why,
+        )
         for finding in found.findings
         if not finding.targets and finding.role in _NEEDED
     ]
@@ -256,6 +298,7 @@ def _issues(graph: Graph, found: Found, catalogue: Catalogue | None) -> list[Fin
     return [
         Finding(
             severity=Severity.ERROR if issue.blocks else Severity.WARNING,
+            role=None,
             node_id=issue.node or None,
             node_title=comfy.name_of(graph, issue.node) if issue.node else None,
             detail=issue.sentence,

@@ -90,12 +90,29 @@ class NewBindings(Body):
     bindings: Graph
 
 
+class NewWorkflow(Body):
+    """Another workflow for a step, or a `picture` made by ComfyUI; without `bindings` they are
+    found."""
+
+    workflow: Graph | str | None = None
+    picture: Base64 | None = None
+    bindings: Graph | None = None
+
+
 class FailuresToRetry(Body):
-    """A group of failures, by what they have in common."""
+    """A group of failures, by what they have in common. With `pipeline_id` their runs go over to
+    that version of the pipeline, in which the step differs."""
 
     kind: Cause
     step_id: Id
     backend_id: Id
+    pipeline_id: Id | None = None
+
+
+class VersionOfRun(Body):
+    """Another version of a run's pipeline."""
+
+    pipeline_id: Id
 
 
 class PromptToTry(Body):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter
 
 from shortlist.api.deps import IdInPath, InRooms, Now
@@ -19,10 +21,21 @@ from shortlist.api.models import (
     Step,
     WaitingTime,
 )
-from shortlist.api.requests import CopyOfRun, NewRun, RunChange
+from shortlist.api.requests import CopyOfRun, NewRun, RunChange, VersionOfRun
+from shortlist.api.workshop import MovedRun
 from shortlist.domain import gates
 from shortlist.domain.model import RunStatus
-from shortlist.services import holds, images, journal, lifts, overview, pipelines, runs, work
+from shortlist.services import (
+    holds,
+    images,
+    journal,
+    lifts,
+    overview,
+    pipelines,
+    runs,
+    versions,
+    work,
+)
 from shortlist.services.overview import RunView
 from shortlist.store.db import Tx
 
@@ -92,6 +105,13 @@ def copy_run(run_id: IdInPath, body: CopyOfRun, rooms: InRooms, now: Now) -> Run
         return summary(overview.view(tx, runs.copy(tx, run_id, name=body.name, now=now)))
 
     return rooms.database.run(copy)
+
+
+@router.put("/{run_id}/pipeline", operation_id="move_run")
+def move_run(run_id: IdInPath, body: VersionOfRun, rooms: InRooms, now: Now) -> MovedRun:
+    """Lets a run go on with another version of its pipeline; what it has made stays."""
+    move = partial(versions.move, run_id=run_id, pipeline_id=body.pipeline_id, now=now)
+    return MovedRun.model_validate(rooms.database.run(move))
 
 
 @router.post("/{run_id}/steps/{step_id}/release", operation_id="release_step")

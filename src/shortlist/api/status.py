@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict
+from datetime import datetime
 
 from fastapi import APIRouter
 
 from shortlist import __version__
 from shortlist.api import backends, runs
-from shortlist.api.deps import InRooms
+from shortlist.api.deps import InRooms, Now
 from shortlist.api.edge import StrictRoute
 from shortlist.api.models import Alive, Backend, Reason, RunSummary, Status
 from shortlist.domain import next_job as rule
 from shortlist.domain.model import Health, RunStatus
-from shortlist.services import graphs, journal, selection
+from shortlist.services import failures, graphs, journal, overview, selection
 from shortlist.store.db import Tx
 
 router = APIRouter(tags=["status"], route_class=StrictRoute)
@@ -27,17 +28,17 @@ def get_health() -> Alive:
 
 
 @router.get("/status", operation_id="get_status")
-def get_status(rooms: InRooms) -> Status:
+def get_status(rooms: InRooms, now: Now) -> Status:
     """Runs, servers, what would be made next, and why."""
     with rooms.database.snapshot() as tx:
-        return glance(tx)
+        return glance(tx, now=now)
 
 
-def glance(tx: Tx) -> Status:
+def glance(tx: Tx, *, now: datetime) -> Status:
     """The whole hub as this moment's database tells it."""
     choice = selection.choose(tx, seed=secrets.randbelow(rule.SEED_LIMIT))
     next_job = None if choice is None else _reason(choice.reason)
-    servers = backends.listed(tx)
+    servers = backends.listed(tx, now=now)
     summaries = runs.summaries(tx)
     return Status(
         version=__version__,
@@ -45,7 +46,8 @@ def glance(tx: Tx) -> Status:
         database="postgresql" if tx.postgresql else "sqlite",
         runs=summaries,
         backends=servers,
-        why=_why(summaries, servers, next_job, kept=_kept(tx, choice, servers)),
+        failures=failures.waiting(tx),
+        why=_why(tx, summaries, servers, next_job, kept=_kept(tx, choice, servers)),
         next_job=next_job,
         last_event=journal.last(tx),
     )
@@ -73,7 +75,12 @@ def _kept(tx: Tx, choice: selection.Choice | None, servers: list[Backend]) -> st
 
 
 def _why(
-    runs: list[RunSummary], servers: list[Backend], next_job: Reason | None, *, kept: str | None
+    tx: Tx,
+    runs: list[RunSummary],
+    servers: list[Backend],
+    next_job: Reason | None,
+    *,
+    kept: str | None,
 ) -> str:
     """What the hub is doing, or what it waits for, in one sentence."""
     working = sum(len(server.in_flight) for server in servers)
@@ -88,4 +95,11 @@ def _why(
         return f"No server can do the next step. {kept}" if kept else next_job.sentence
     if not any(run.status is RunStatus.ACTIVE for run in runs):
         return "No run is active; start one."
-    return "Every active run has what it needs; vote, approve a step or raise a target."
+    return _wanted(tx) or "Every active run has what it needs; vote or raise a target."
+
+
+def _wanted(tx: Tx) -> str | None:
+    """What the first active run that can't go on waits for."""
+    active = overview.views(tx, status=RunStatus.ACTIVE)
+    told = ((run.name, overview.wants(run)) for run in active)
+    return next((f"{name}: {words}" for name, words in told if words), None)

@@ -3,13 +3,69 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import Field
 
-from shortlist.api.models import NamedRef, Shape
-from shortlist.comfy.workflow import IssueKind
+from shortlist.api.models import NamedRef, PipelineRef, Shape
+from shortlist.comfy.workflow import Form, IssueKind, Role, Sure
 from shortlist.domain.job_states import Cause
 from shortlist.services.trials import State
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class BindingChoice(Shape):
+    node_id: str
+    node_title: str
+    class_type: str
+    input: str
+    value: str | int | float | bool | None
+    reason: str
+
+
+class FoundBinding(BindingChoice):
+    """Where a role of the workflow was found, why there, and how sure that is."""
+
+    role: Role
+    sure: Sure
+    alternatives: list[BindingChoice]
+
+
+class MissingPart(Shape):
+    """A role that was not found, why, and how sure it is that there is none."""
+
+    role: Role
+    reason: str
+    sure: Sure
+
+
+class Finding(Shape):
+    """Something a person should know of a workflow before using it; `role`: a part is missing."""
+
+    severity: Severity
+    role: Role | None
+    node_id: str | None
+    node_title: str | None
+    detail: str
+
+
+class Inspection(Shape):
+    """What a workflow file holds; `graph` is it in API format, `notes` what was left out."""
+
+    format: Form
+    graph: dict[str, object]
+    notes: list[str]
+    bindings: list[FoundBinding]
+    missing: list[MissingPart]
+    proposal: dict[str, object] = Field(description="the bindings as a new step takes them")
+    inputs: list[BindingChoice] = Field(description="what can be a variable of a run")
+    packs: dict[str, list[str]] = Field(description="node types of installed packs, by pack")
+    checked: bool = Field(description="whether a server was asked for its nodes")
+    problems: list[Finding]
 
 
 class StepIssue(Shape):
@@ -73,7 +129,8 @@ class FailureGroup(Shape):
     kind: Cause
     step_id: int
     step_name: str
-    pipeline_name: str
+    step_order: int
+    pipeline: PipelineRef
     backend: NamedRef
     run_ids: list[int]
     count: int
@@ -93,6 +150,20 @@ class RetriedFailures(Shape):
     failures: int
     images: int
     runs: int
+
+
+class MovedRun(Shape):
+    """What going over to a version of the pipeline changed in a run.
+
+    `steps`: those that differ. `taken_back`: jobs of theirs that were under way. `failures` and
+    `images`: what had failed at them and is tried again.
+    """
+
+    version: int
+    steps: list[str]
+    taken_back: int
+    failures: int
+    images: int
 
 
 class WildcardFile(Shape):

@@ -156,6 +156,22 @@ def copy(run: str, name: str, *, place: Place = ANYWHERE) -> None:
     runs.copy(settings_of(place), run, new_name=name)
 
 
+@app.command(name="update")
+def update(run: str, pipeline: str | None = None, *, place: Place = ANYWHERE) -> None:
+    """Let a run go on with another version of its pipeline; what had failed is tried again.
+
+    Parameters
+    ----------
+    run
+        Number or name of the run.
+    pipeline
+        Number of the version; the newest when left out.
+    """
+    from shortlist.commands import runs
+
+    runs.update(settings_of(place), run, pipeline=pipeline)
+
+
 @app.command(name="approve")
 def approve(
     run: str,

@@ -22,10 +22,11 @@ from shortlist.commands.table import lines
 from shortlist.domain.gates import Waiting
 from shortlist.domain.model import RunStatus
 from shortlist.errors import BadInput, Conflict, NotFound
-from shortlist.services import approval, forecast, overview, pipelines, runs, triage
+from shortlist.services import approval, forecast, overview, pipelines, runs, triage, versions
 from shortlist.services.acts import Act, ApproveAct, ConfirmAct, ReopenAct
 from shortlist.services.approval import GateView
 from shortlist.services.overview import ColumnView, RunView
+from shortlist.services.versions import Moved
 from shortlist.settings import Settings
 from shortlist.store.db import Tx
 
@@ -123,6 +124,23 @@ def copy(settings: Settings, name: str, *, new_name: str) -> None:
 
     with existing(settings) as database:
         say(f'Run {database.run(make)}, "{new_name.strip()}".')
+
+
+def update(settings: Settings, name: str, *, pipeline: str | None) -> None:
+    """Lets a run go on with another version of its pipeline, and says what that changed."""
+
+    def move(tx: Tx) -> tuple[RunView, Moved]:
+        run = find(tx, name)
+        version = find_pipeline(tx, pipeline or run.pipeline_name)
+        return run, versions.move(tx, run.id, version.id, now=_now())
+
+    with existing(settings) as database:
+        run, moved = database.run(move)
+    say(
+        f'Run {run.id}, "{run.name}", goes on with version {moved.version} of {run.pipeline_name}.',
+        f"Changed: {', '.join(moved.steps) or 'no step'}. Taken back: {moved.taken_back} jobs. "
+        f"Tried again: {moved.failures} failures.",
+    )
 
 
 def approve(

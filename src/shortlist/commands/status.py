@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
@@ -54,7 +55,7 @@ def _looks(database: Database) -> Iterator[Status]:
 
 def _look(database: Database) -> Status:
     with database.snapshot() as tx:
-        return glance(tx)
+        return glance(tx, now=datetime.now(UTC))
 
 
 def _drawn(status: Status) -> RenderableType:

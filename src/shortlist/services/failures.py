@@ -27,6 +27,7 @@ from shortlist.store.schema import (
 )
 
 MOST_GROUPS: Final = 100
+GONE: Final = "There are no such failures; somebody has retried them already."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ class Group:
     kind: Cause
     step_id: int
     step_name: str
+    step_order: int
+    pipeline_id: int
     pipeline_name: str
+    pipeline_version: int
     backend_id: int
     backend_name: str
     count: int
@@ -104,14 +108,17 @@ def groups(tx: Tx) -> list[Group]:
                 kind=key.kind,
                 step_id=key.step_id,
                 step_name=sample.step_name,
+                step_order=sample.step_order,
+                pipeline_id=sample.pipeline_id,
                 pipeline_name=sample.pipeline_name,
+                pipeline_version=sample.pipeline_version,
                 backend_id=key.backend_id,
                 backend_name=sample.backend_name,
                 count=row.failures,
                 first_at=row.first_at,
                 last_at=row.last_at,
                 job_id=row.job_id,
-                run_ids=tuple(sorted(_runs(tx, key))),
+                run_ids=tuple(sorted(runs(tx, key))),
                 node=sample.node,
                 sentence=sample.sentence or "",
                 log=sample.log,
@@ -122,15 +129,21 @@ def groups(tx: Tx) -> list[Group]:
     return found
 
 
+def waiting(tx: Tx) -> int:
+    """How many groups there are."""
+    kinds = select(Job.error_kind, Job.pipeline_step_id, Job.backend_id).where(_OPEN).distinct()
+    return tx.execute(select(func.count()).select_from(kinds.subquery())).scalar_one()
+
+
 def retry(tx: Tx, key: Key, *, now: datetime) -> Retried:
     """Deals with all failures of a group: its images and base steps are tried again, with new
     seeds, and what held the step because of them lets it go. Raises `NotFound` where there is none.
     """
     tx.lock_tree()
-    runs, parents = _runs(tx, key), _parents(tx, key)
+    found, parents = runs(tx, key), _parents(tx, key)
     count = tx.execute(update(Job).where(_OPEN, *_of(key)).values(settled_at=now)).rowcount
     if not count:
-        raise NotFound("There are no such failures; somebody has retried them already.")
+        raise NotFound(GONE)
     images = tx.execute(
         update(ImageCandidate)
         .where(ImageCandidate.id.in_(parents), ImageCandidate.failures > 0)
@@ -140,25 +153,30 @@ def retry(tx: Tx, key: Key, *, now: datetime) -> Retried:
         select(PipelineStep.order).where(PipelineStep.id == key.step_id)
     ).scalar_one()
     if first == 1:
-        tx.execute(update(PipelineRun).where(PipelineRun.id.in_(runs)).values(base_failures=0))
+        tx.execute(update(PipelineRun).where(PipelineRun.id.in_(found)).values(base_failures=0))
     if key.kind is Cause.REFUSED:
         tx.execute(
             update(PipelineRunStep)
             .where(
-                PipelineRunStep.pipeline_run_id.in_(runs),
+                PipelineRunStep.pipeline_run_id.in_(found),
                 PipelineRunStep.pipeline_step_id == key.step_id,
             )
             .values(held_reason=None)
         )
     assignments.release(tx, key.backend_id, key.step_id, now=now)
-    for run_id in sorted(runs):
+    for run_id in sorted(found):
         append(tx, EventKind.RUN_CHANGED, run_id=run_id, data={}, now=now)
-    return Retried(failures=count, images=images, runs=len(runs))
+    return Retried(failures=count, images=images, runs=len(found))
 
 
-def settle(tx: Tx, *conditions: ColumnElement[bool], now: datetime) -> None:
-    """Deals with the failures that a person has retried in another way."""
-    tx.execute(update(Job).where(_OPEN, *conditions).values(settled_at=now))
+def runs(tx: Tx, key: Key) -> set[int]:
+    """The runs that the failures of a group belong to."""
+    return set(tx.execute(select(Job.pipeline_run_id).where(_OPEN, *_of(key)).distinct()).scalars())
+
+
+def settle(tx: Tx, *conditions: ColumnElement[bool], now: datetime) -> int:
+    """Deals with the failures that a person has retried in another way; gives their number."""
+    return tx.execute(update(Job).where(_OPEN, *conditions).values(settled_at=now)).rowcount
 
 
 _OPEN: Final = text(OPEN_FAILURE)
@@ -167,30 +185,39 @@ _OPEN: Final = text(OPEN_FAILURE)
 @dataclass(frozen=True, slots=True)
 class _Sample:
     step_name: str
+    step_order: int
+    pipeline_id: int
     pipeline_name: str
+    pipeline_version: int
     backend_name: str
     node: str | None
     sentence: str | None
     log: str | None
 
 
+_TOLD: Final = tuple(_Sample.__slots__)
+
+
 def _samples(tx: Tx, job_ids: Sequence[int]) -> dict[int, _Sample]:
     rows = tx.execute(
         select(
-            Job.id,
-            PipelineStep.name,
-            Pipeline.name,
-            Backend.name,
-            Job.error_node,
-            Job.error,
-            Job.error_log,
+            Job.id.label("job"),
+            PipelineStep.name.label("step_name"),
+            PipelineStep.order.label("step_order"),
+            Pipeline.id.label("pipeline_id"),
+            Pipeline.name.label("pipeline_name"),
+            Pipeline.version.label("pipeline_version"),
+            Backend.name.label("backend_name"),
+            Job.error_node.label("node"),
+            Job.error.label("sentence"),
+            Job.error_log.label("log"),
         )
         .join(PipelineStep, PipelineStep.id == Job.pipeline_step_id)
         .join(Pipeline, Pipeline.id == PipelineStep.pipeline_id)
         .join(Backend, Backend.id == Job.backend_id)
         .where(Job.id.in_(job_ids))
     )
-    return {row[0]: _Sample(*row[1:]) for row in rows}
+    return {row.job: _Sample(**{name: row._mapping[name] for name in _TOLD}) for row in rows}
 
 
 def _of(key: Key) -> tuple[ColumnElement[bool], ...]:
@@ -199,10 +226,6 @@ def _of(key: Key) -> tuple[ColumnElement[bool], ...]:
         Job.pipeline_step_id == key.step_id,
         Job.backend_id == key.backend_id,
     )
-
-
-def _runs(tx: Tx, key: Key) -> set[int]:
-    return set(tx.execute(select(Job.pipeline_run_id).where(_OPEN, *_of(key)).distinct()).scalars())
 
 
 def _parents(tx: Tx, key: Key) -> list[int]:

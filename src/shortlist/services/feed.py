@@ -12,7 +12,7 @@ from shortlist.services import images, journal
 from shortlist.services.images import Card
 from shortlist.services.journal import Entry, EventKind
 from shortlist.store.db import Tx
-from shortlist.store.schema import PipelineRunStep
+from shortlist.store.schema import PipelineRunStep, PipelineStep
 
 AT_ONCE: Final = 500
 """Events of one reading: a second of a busy hub."""
@@ -95,15 +95,18 @@ def _placed(tx: Tx, entries: list[Entry]) -> list[Entry]:
             PipelineRunStep.step_order,
         ).where(PipelineRunStep.pipeline_run_id.in_(runs))
     ).all()
-    orders: dict[object, int] = {(run, step): order for run, step, order in rows}
     steps: dict[object, int] = {(run, order): step for run, step, order in rows}
+    # Of the steps themselves: a job may be of a version that its run has left.
+    named = {entry.data["step_id"] for entry in entries if "step_id" in entry.data}
+    found = select(PipelineStep.id, PipelineStep.order).where(PipelineStep.id.in_(named))
+    orders: dict[object, int] = dict(tx.execute(found).all())
     return [_with_step(e, orders, steps) if e.kind in about else e for e in entries]
 
 
 def _with_step(entry: Entry, orders: Mapping[object, int], steps: Mapping[object, int]) -> Entry:
     data = dict(entry.data)
     if "step_order" not in data:
-        data["step_order"] = orders.get((entry.run_id, data["step_id"]), 0)
+        data["step_order"] = orders.get(data["step_id"], 0)
     if "step_id" not in data:
         data["step_id"] = steps.get((entry.run_id, data["step_order"]), 0)
     return replace(entry, data=data)

@@ -206,9 +206,13 @@ def ingest(
 
 @dataclass(frozen=True, slots=True)
 class _Birth:
-    """What a new candidate of a job is born with; `places`: how many its parent can still take."""
+    """What a new candidate of a job is born with; `places`: how many its parent can still take.
+
+    `step_id` is the run's present one, which the job's need not be when its result came late.
+    """
 
     path: str
+    step_id: int
     step_order: int
     rejected_ancestors: int
     child_limit: int
@@ -290,21 +294,23 @@ def _hold(tx: Tx, job: _Row, *, reason: str) -> None:
 
 
 def _birth(tx: Tx, job: _Row) -> _Birth:
-    order, gate, step_limit, run_limit, last = tx.execute(
+    step_id, order, gate, step_limit, run_limit, last = tx.execute(
         select(
+            PipelineRunStep.pipeline_step_id,
             PipelineStep.order,
             PipelineStep.gate,
             PipelineStep.max_children,
             PipelineRun.max_children,
             PipelineRun.last_order,
         )
-        .join(PipelineRun, PipelineRun.pipeline_id == PipelineStep.pipeline_id)
+        .join(PipelineRunStep, PipelineRunStep.step_order == PipelineStep.order)
+        .join(PipelineRun, PipelineRun.id == PipelineRunStep.pipeline_run_id)
         .where(PipelineStep.id == job.step_id, PipelineRun.id == job.run_id)
     ).one()
     limit = 0 if order == last else step_limit or run_limit
     advances = order == 1 or gate is GateKind.AUTO
     if job.parent_id is None:
-        return _Birth("/", order, 0, limit, advances, places=2**31)
+        return _Birth("/", step_id, order, 0, limit, advances, places=2**31)
     path, status, rejected, children, reserved, places = tx.execute(
         select(
             ImageCandidate.path,
@@ -318,6 +324,7 @@ def _birth(tx: Tx, job: _Row) -> _Birth:
     others = reserved - (job.status in IN_FLIGHT)
     return _Birth(
         path=f"{path}{job.parent_id}/",
+        step_id=step_id,
         step_order=order,
         rejected_ancestors=rejected + (status is CandidateStatus.REJECTED),
         child_limit=limit,
@@ -331,7 +338,7 @@ def _insert(tx: Tx, job: _Row, birth: _Birth, *, image: NewImage, index: int, no
         insert(ImageCandidate).returning(ImageCandidate.id),
         {
             "pipeline_run_id": job.run_id,
-            "pipeline_step_id": job.step_id,
+            "pipeline_step_id": birth.step_id,
             "step_order": birth.step_order,
             "parent_id": job.parent_id,
             "path": birth.path,

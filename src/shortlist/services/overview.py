@@ -158,21 +158,36 @@ def why(run: RunView) -> str:
     return _waiting(run)
 
 
+def wants(run: RunView) -> str | None:
+    """What a run without work waits for a person to do; null when it has all it needs."""
+    return _stopped(run) or _asks(run)
+
+
 def _waiting(run: RunView) -> str:
+    if stopped := _stopped(run):
+        return stopped
+    if _has_work(run):
+        return "Waiting for a server that is free."
+    return _asks(run) or f"The target is reached: {_count(run.finished, 'finished image')}."
+
+
+def _stopped(run: RunView) -> str | None:
     for column in run.columns:
         if column.held_reason:
             return f"{column.name} is held: {column.held_reason}"
     if run.base_failures >= PARK_AFTER_FAILURES:
         return f"{run.columns[0].name} failed {run.base_failures} times; look and retry it."
-    if _has_work(run):
-        return "Waiting for a server that is free."
+    return None
+
+
+def _asks(run: RunView) -> str | None:
     awaiting = [c.name for c in run.columns if c.state is GateState.AWAITING and c.made]
     if awaiting:
         return f"{awaiting[-1]} waits for your approval."
     parked = sum(column.parked for column in run.columns)
     if parked:
         return f"{_count(parked, 'image')} parked after failed jobs; look and retry."
-    return f"The target is reached: {_count(run.finished, 'finished image')}."
+    return None
 
 
 def _has_work(run: RunView) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -99,21 +99,39 @@ def create(tx: Tx, name: str, *, description: str, steps: Sequence[NewStep], now
 
 def rebind(tx: Tx, pipeline_id: int, step_id: int, *, bindings: Bindings, now: datetime) -> int:
     """Makes the next version of a pipeline with other bindings of one step; returns its id."""
+    return rework(tx, pipeline_id, step_id, graph=None, bindings=bindings, now=now)
+
+
+def rework(
+    tx: Tx,
+    pipeline_id: int,
+    step_id: int,
+    *,
+    graph: Graph | None,
+    bindings: Bindings,
+    now: datetime,
+) -> int:
+    """Makes the next version of a pipeline with another workflow of one step, null: its own."""
     present = view(tx, pipeline_id)
     if step_id not in {step.id for step in present.steps}:
         raise NotFound(f"Pipeline {pipeline_id} has no step {step_id}.")
-    steps = [
-        NewStep(
-            name=step.name,
-            graph=as_graph(json.loads(step.workflow)),
-            bindings=bindings if step.id == step_id else _stored(step),
-            max_children=step.max_children,
-            gate=step.gate,
-            default_top_k=step.default_top_k,
-        )
-        for step in present.steps
+    steps = [_again(step) for step in present.steps]
+    changed = [
+        replace(new, graph=graph or new.graph, bindings=bindings) if old.id == step_id else new
+        for old, new in zip(present.steps, steps, strict=True)
     ]
-    return create(tx, present.name, description=present.description, steps=steps, now=now)
+    return create(tx, present.name, description=present.description, steps=changed, now=now)
+
+
+def _again(step: StepView) -> NewStep:
+    return NewStep(
+        name=step.name,
+        graph=as_graph(json.loads(step.workflow)),
+        bindings=_stored(step),
+        max_children=step.max_children,
+        gate=step.gate,
+        default_top_k=step.default_top_k,
+    )
 
 
 def _stored(step: StepView) -> Bindings:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 
 from shortlist.domain.model import IN_FLIGHT, JobStatus
 from shortlist.errors import NotFound
@@ -17,6 +17,8 @@ from shortlist.store.schema import Backend, ImageCandidate, Job, PipelineStep
 
 PAGE: Final = 50
 MOST: Final = 200
+NEWEST: Final = 2_000
+"""Jobs that are looked at for what was made lately: more than eight servers make in an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,22 @@ def in_flight(tx: Tx, *, run_id: int | None = None) -> list[JobView]:
     if run_id is not None:
         conditions.append(Job.pipeline_run_id == run_id)
     return _views(tx, *conditions, limit=MOST)
+
+
+def made_since(tx: Tx, moment: datetime) -> dict[int, int]:
+    """How many jobs each server has ended well since `moment`, of the newest jobs."""
+    newest = (
+        select(Job.backend_id, Job.status, Job.finished_at)
+        .order_by(Job.id.desc())
+        .limit(NEWEST)
+        .subquery()
+    )
+    rows = tx.execute(
+        select(newest.c.backend_id, func.count())
+        .where(newest.c.status == JobStatus.SUCCEEDED, newest.c.finished_at >= moment)
+        .group_by(newest.c.backend_id)
+    )
+    return dict(rows.all())
 
 
 def view(tx: Tx, job_id: int) -> JobView:

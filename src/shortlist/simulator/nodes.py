@@ -209,7 +209,10 @@ def _resized(drawing: Drawing, size: tuple[int, int], call: Call) -> Drawing:
 
 
 def _times(size: tuple[int, int], factor: float) -> tuple[int, int]:
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    wide, high = round(size[0] * factor), round(size[1] * factor)
+    if not (wide and high):
+        raise ValueError(f"an image of {size[0]} x {size[1]} can't be scaled by {factor}")
+    return wide, high
 
 
 def _invert(call: Call) -> Done:

@@ -73,6 +73,8 @@ export const api = {
   createPipeline: (body: NewPipeline) => ask(client.POST("/api/pipelines", { body })),
   rebind: (pipeline_id: number, step_id: number, bindings: Record<string, unknown>) =>
     ask(client.PUT("/api/pipelines/{pipeline_id}/steps/{step_id}/bindings", { ...at({ pipeline_id, step_id }), body: { bindings } })),
+  rework: (pipeline_id: number, step_id: number, body: { workflow: Record<string, unknown>; bindings: Record<string, unknown> }) =>
+    ask(client.PUT("/api/pipelines/{pipeline_id}/steps/{step_id}/workflow", { ...at({ pipeline_id, step_id }), body })),
   checks: (pipeline_id: number) => ask(client.GET("/api/pipelines/{pipeline_id}/checks", at({ pipeline_id }))),
   inspect: (body: { workflow?: Record<string, unknown> | string; picture?: string }) => ask(client.POST("/api/workflows/inspect", { body })),
   tryStep: (pipeline_id: number, step_id: number, body: TrialToStart) =>
@@ -100,5 +102,6 @@ export const api = {
   testBackend: (url: string) => ask(client.POST("/api/backends/test", { body: { url } })),
   releaseThere: (backend_id: number, step_id: number) => ask(client.POST("/api/backends/{backend_id}/steps/{step_id}/release", at({ backend_id, step_id }))),
   failures: () => ask(client.GET("/api/failures")),
-  retryFailures: (group: FailureGroup) => ask(client.POST("/api/failures/retry", { body: { kind: group.kind, step_id: group.step_id, backend_id: group.backend.id } })),
+  retryFailures: (group: FailureGroup, pipeline_id: number | null = null) =>
+    ask(client.POST("/api/failures/retry", { body: { kind: group.kind, step_id: group.step_id, backend_id: group.backend.id, pipeline_id } })),
 };

@@ -67,9 +67,10 @@ export function rowsOf(inspection: Inspection, bound: Bound): Row[] {
   const proposal = readBound(inspection.proposal);
   return roles.map((role) => {
     const found = inspection.bindings.filter((binding) => binding.role === role);
+    const missing = inspection.missing.find((part) => part.role === role);
     const targets = targetsOf(bound, role);
     const chosen = keysOf(targets) !== keysOf(targetsOf(proposal, role));
-    return { role, targets, chosen, why: found[0]?.reason ?? "", sure: found[0]?.sure ?? "certain", optional: !needed.includes(role) };
+    return { role, targets, chosen, why: found[0]?.reason ?? missing?.reason ?? "", sure: found[0]?.sure ?? missing?.sure ?? "certain", optional: !needed.includes(role) };
   });
 }
 
