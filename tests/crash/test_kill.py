@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import func, select
 
 import invariants
-from crash.processes import PATIENT_SECONDS, Voter, ending, hub, simulator
+from crash.processes import Voter, hub, simulator
+from programs import PATIENT_SECONDS, ending
 from rendering import add_backend, inverted, make_run, plain_image
 from shortlist.domain.model import IN_FLIGHT
 from shortlist.images.blobs import Blobs

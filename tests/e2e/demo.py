@@ -66,23 +66,27 @@ class Hub:
         """This person's acts, newest first."""
         return cast("list[Json]", self.get("/acts?limit=100"))
 
-    def until(
-        self,
-        holds: Callable[[], object],
-        what: str,
-        *,
-        page: Page | None = None,
-        within: float = COMES_WITHIN,
-    ) -> None:
+    def until(self, holds: Callable[[], object], what: str, *, page: Page | None = None) -> None:
         """Waits until `holds` gives something true; `page` is served meanwhile."""
-        deadline = time.monotonic() + within
-        while not holds():
-            if time.monotonic() > deadline:
-                pytest.fail(f"not within {within:.0f} s: {what}")
-            if page is None:
-                time.sleep(0.1)
-            else:
-                page.wait_for_timeout(100)
+        until(holds, what, page=page)
+
+
+def until(
+    holds: Callable[[], object],
+    what: str,
+    *,
+    page: Page | None = None,
+    within: float = COMES_WITHIN,
+) -> None:
+    """Waits until `holds` gives something true; `page` is served meanwhile."""
+    deadline = time.monotonic() + within
+    while not holds():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {within:.0f} s: {what}")
+        if page is None:
+            time.sleep(0.1)
+        else:
+            page.wait_for_timeout(100)
 
 
 def on_stage(page: Page) -> tuple[str, str]:

@@ -1,0 +1,76 @@
+"""The real programs, started as a person starts them.
+
+They are forked from a process that has imported them already: hundreds of starts of the interpreter
+would take longer than all that is tested with them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
+from shortlist import cli
+
+PATIENT_SECONDS = 60.0
+_ADDRESS = re.compile(rb"http://[^\s]+:(\d+)")
+_NURSERY = multiprocessing.get_context("forkserver")
+_NURSERY.set_forkserver_preload(
+    [
+        "httpx2",
+        "shortlist.commands.demo",
+        "shortlist.commands.serving",
+        "shortlist.simulator.server",
+    ]
+)
+
+
+class Program:
+    """One `shortlist` process that says its address."""
+
+    def __init__(self, *arguments: str) -> None:
+        hear, tell = _NURSERY.Pipe(duplex=False)
+        self._process = _NURSERY.Process(target=_run, args=(arguments, tell))
+        self._process.start()
+        tell.close()
+        # Held open: a program that can't write to its terminal would end with an error.
+        self._hear = os.fdopen(os.dup(hear.fileno()), "rb")
+        hear.close()
+        line = self._hear.readline()
+        found = _ADDRESS.search(line)
+        assert found is not None, f"the program said {line!r}"
+        self.port = int(found[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """Ends it at once, wherever it is."""
+        self._process.kill()
+        self._process.join(PATIENT_SECONDS)
+        self._hear.close()
+
+    def stop(self) -> None:
+        """Lets it end as it should."""
+        self._process.terminate()
+        self._process.join(PATIENT_SECONDS)
+        self._hear.close()
+        assert self._process.exitcode == 0
+
+
+def _run(arguments: Sequence[str], tell: Connection) -> None:
+    """The program itself, in the new process."""
+    os.dup2(tell.fileno(), sys.stdout.fileno())
+    tell.close()
+    cli.main(arguments)
+
+
+@contextmanager
+def ending(program: Program) -> Iterator[Program]:
+    """The program, stopped when the block ends."""
+    try:
+        yield program
+    finally:
+        program.stop()
