@@ -48,13 +48,18 @@ def test_the_page_shows_nothing_that_could_sway(start_demo: Start, page: Page) -
     assert not re.search(r"\.png|\.webp|-\d+\b", page.inner_text("main"))
 
 
+BOUNCE = """() => {
+  for (const type of ["keydown", "keyup", "keydown", "keyup", "keydown", "keyup"])
+    document.body.dispatchEvent(new KeyboardEvent(type, { key: "ArrowLeft", bubbles: true }));
+}"""
+"""Three presses within a millisecond: sent one by one, a busy machine makes them slow presses."""
+
+
 def test_a_bouncing_key_votes_once(start_demo: Start, page: Page) -> None:
     hub = start_demo()
     page.goto(hub.url)
     on_stage(page)
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")
+    page.evaluate(BOUNCE)
     press(page, "ArrowUp")
     hub.until(lambda: len(hub.acts()) == 2, "a vote and a skip")
     assert kinds(hub) == ["skip", "vote"]
