@@ -25,7 +25,7 @@ test: .venv/test.stamp browser lint page web-test ## install what it needs, run 
 	@$(PYTEST) --hypothesis-profile=ci
 
 check: .venv/test.stamp lint ## the fast part of test, for every few minutes: one database, no browser
-	@$(PYTEST) -q -m "not slow" --sqlite-only
+	@$(PYTEST) -q --quick
 
 fix: .venv/test.stamp ## put right what ruff can put right
 	@$(BIN)/ruff check --fix

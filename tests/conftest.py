@@ -1,6 +1,6 @@
 """Fixtures that every room's tests share: real databases, and a real browser.
 
-`make check` passes `--sqlite-only` and leaves out what is marked slow; `make test` runs all.
+`make check` passes `--quick`; `make test` runs all.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 # Left out of `make check`: what starts servers, a browser or kills processes in each test, and what
-# goes through hundreds of workflows or pictures.
+# goes through hundreds of workflows, pictures or requests. They are not even read: Schemathesis
+# thinks of its requests while it is imported.
 ALWAYS_SLOW = (
+    HERE / "api" / "test_schema.py",
     HERE / "comfy" / "test_convert.py",
     HERE / "comfy" / "test_hostile.py",
     HERE / "crash",
     HERE / "dispatcher",
     HERE / "e2e",
+    HERE / "simulator" / "test_habits.py",
     HERE / "simulator" / "test_painter.py",
 )
 
@@ -62,8 +65,16 @@ hypothesis.settings.load_profile("fast")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--sqlite-only", action="store_true", help="leave PostgreSQL out, for a quick answer"
+        "--quick", action="store_true", help="leave out PostgreSQL and all that is slow"
     )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("--quick") and _always_slow(collection_path) else None
+
+
+def _always_slow(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in ALWAYS_SLOW)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -80,18 +91,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds.remove("postgresql")
     if metafunc.definition.get_closest_marker("postgresql_only"):
         kinds.remove("sqlite")
-    if metafunc.config.getoption("--sqlite-only"):
+    if metafunc.config.getoption("--quick"):
         kinds = [kind for kind in kinds if kind == "sqlite"]
     metafunc.parametrize("dialect", kinds)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks whole files and folders as slow, and keeps the house's tests together."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves single slow tests out of a quick run, and keeps the house's tests together."""
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in ALWAYS_SLOW):
-            item.add_marker(pytest.mark.slow)
         if item.path.is_relative_to(HERE / "house"):
             item.add_marker(pytest.mark.xdist_group("house"))  # they parse the package once
+    if config.getoption("--quick"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import checks
@@ -20,7 +19,6 @@ schema = schemathesis.openapi.from_dict(bare_app().openapi()).exclude(path="/api
 CHECKS = (checks.not_a_server_error,)
 
 
-@pytest.mark.slow
 @schema.parametrize()
 @settings(
     max_examples=10,

@@ -207,6 +207,7 @@ def test_a_data_folder_that_can_not_be_made_is_said_to_be(tmp_path: Path, comman
     assert "can't be" in refused(said, 3)
 
 
+@pytest.mark.slow
 def test_a_hub_serves_alone_and_ends_when_told(tmp_path: Path, command: Command) -> None:
     data = ("--data", str(tmp_path / "new"))
     with served("serve", *data, "--port", "0", "--backend", "http://127.0.0.1:9") as (hub, url):
@@ -233,6 +234,7 @@ def test_a_hub_answers_its_allowed_names_only(tmp_path: Path) -> None:
             assert answer.status_code == status
 
 
+@pytest.mark.slow
 def test_any_address_is_open_only_with_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +256,7 @@ def test_commands_that_look_make_nothing(tmp_path: Path, command: Command) -> No
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_the_doctor_tells_a_server_that_is_there_from_one_that_is_not(
     tmp_path: Path, command: Command
 ) -> None:
@@ -274,6 +277,7 @@ def test_the_doctor_finds_a_database_of_a_newer_version(
     assert "newer version" in said.out
 
 
+@pytest.mark.slow
 def test_the_demo_comes_with_a_run_that_goes_on_after_a_restart(tmp_path: Path) -> None:
     words = ("demo", "--data", str(tmp_path), "--port", "0", "--seconds-per-image", "0.05")
     with served(*words) as (_, url):
