@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from uuid import uuid4
 
@@ -152,6 +153,9 @@ class Studio:
         exclude: Sequence[Key] = (),
         seed: int = 1,
         parents: bool = False,
+        top: int | None = None,
+        desk: str = "",
+        now: datetime = NOW,
     ) -> deck.Deck:
         with self.database.snapshot() as tx:
             return deck.deck(
@@ -163,6 +167,9 @@ class Studio:
                 exclude=exclude,
                 rng=random.Random(seed),
                 parents=parents,
+                now=now,
+                top=top,
+                desk=desk,
             )
 
     def states(self) -> dict[int, State]:

@@ -39,7 +39,7 @@ from shortlist.errors import ConfigFault, Conflict, Problem
 from shortlist.images.blobs import Blobs
 from shortlist.images.model import BlobsError
 from shortlist.images.renderer import RendererPool
-from shortlist.services import backends, images, journal, nights
+from shortlist.services import backends, finish, images, journal, nights
 from shortlist.settings import Settings
 from shortlist.store import migrate
 from shortlist.store.db import Database, Tx, database_url, make_folder
@@ -51,6 +51,7 @@ SWEEP_OLDER: Final = timedelta(days=1)
 LOOK_SECONDS: Final = 60.0
 IDLE_SECONDS: Final = 5.0
 GATE_SECONDS: Final = 2.0
+LINE_SECONDS: Final = 0.5
 FAREWELL_SECONDS: Final = 5
 """How long open requests may go on after the hub was told to stop."""
 
@@ -145,6 +146,7 @@ async def _at_work(hub: Hub, app: FastAPI, *, listener: socket.socket) -> AsyncI
         group.create_task(hub.dispatcher.run(stop))
         group.create_task(_sweep(hub.rooms, stop))
         group.create_task(_open_gates(hub.rooms, stop))
+        group.create_task(_follow_lines(hub.rooms, stop))
         rest_collector()
         try:
             yield
@@ -342,11 +344,29 @@ async def _sweep(rooms: Rooms, stop: asyncio.Event) -> None:
 async def _open_gates(rooms: Rooms, stop: asyncio.Event) -> None:
     """Opens gates whose moment has come."""
 
-    def tick(tx: Tx) -> None:
-        nights.tick(tx, now=_now())
+    def tick() -> None:
+        now = _now()
+        with rooms.database.snapshot() as tx:
+            certainty = nights.certainty(tx, now=now)
+        rooms.database.run(lambda tx: nights.tick(tx, now=now, certainty=certainty))
 
     while not await _told(stop, seconds=GATE_SECONDS):
-        await _tried(partial(rooms.database.run, tick))
+        await _tried(tick)
+
+
+async def _follow_lines(rooms: Rooms, stop: asyncio.Event) -> None:
+    """Works the finish lines out that people look at, beside the votes and not on their way."""
+
+    def follow() -> None:
+        now = _now()
+        with rooms.database.snapshot() as tx:
+            moved = finish.moved(tx, now=now)
+        if moved:
+            rooms.database.run(lambda tx: finish.tell(tx, moved, now=now))
+
+    while not await _told(stop, seconds=LINE_SECONDS):
+        if finish.is_watched(rooms.database.memory):
+            await _tried(follow)
 
 
 async def _told(stop: asyncio.Event, *, seconds: float) -> bool:

@@ -200,7 +200,7 @@ def test_few_votes_are_told_and_lead_to_voting_and_back(run: GatedRun, page: Pag
     dialog = opened(page, run)
     dialog.get_by_text("9 of 9 have under 5 votes. This is close to a guess.").wait_for()
     dialog.get_by_role("slider").fill("5")
-    dialog.get_by_role("button", name="Vote more").click()
+    dialog.get_by_role("button", name="Vote the pairs that decide").click()
     page.get_by_role("group", name="Which is better? Face Fix").wait_for()
     page.get_by_role("link", name="Back to the gate").click()
     dialog.get_by_role("slider").wait_for()

@@ -1,5 +1,6 @@
 // The words of gates and of a run's own page. They stand apart from words.ts because Vote loads
 // that one and has no use for these.
+import type { FinishLine } from "./api/types";
 import type { Pin } from "./lib/gate";
 
 const count = (number: number, one: string, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
@@ -24,6 +25,8 @@ export function size(bytes: number): string {
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
+/** Nothing that is drawn is certain, and nothing is told to more than a percent. */
+const percent = (chance: number) => `${Math.min(99, Math.max(1, Math.round(chance * 100)))} %`;
 const servers = (number: number) => count(number, "server");
 const measured = (seconds: number | null, bytes: number | null, on: number) => [
   ...(seconds === null ? [] : [`about ${duration(seconds)} on ${servers(Math.max(1, on))}`]),
@@ -61,7 +64,14 @@ export const wordsOfGates = {
     [`Rank ${image.rank}, ${name}`, inside ? "will advance" : "will not advance", ...(moves ? [moves] : []), `rating ${Math.round(image.elo)}`, count(image.votes, "vote"), `from ${base}`, pins[image.pin ?? "none"]].join(", "),
   doubts: ["This is close to a guess.", "Rankings may change.", "A few more votes would make it steadier."] as const,
   few: (few: number, all: number, limit: number) => (few === 0 ? "" : `${few} of ${all} ${few === 1 ? "has" : "have"} under ${limit} votes.`),
+  settled: ({ top, settled, votes }: FinishLine) =>
+    `That ${top === 1 ? "this is the best" : `these are the best ${top}`} is ${percent(settled)} sure by the votes${votes ? `; about ${count(votes, "vote")} on the pairs that decide would make it 90 %` : ""}.`,
+  chance: percent,
+  chanceOf: (chance: number) => `chance to be among them ${percent(chance)}`,
+  believed: "Believed",
+  believedAs: (mean: number, spread: number) => `${Math.round(mean)} ± ${Math.round(spread)}`,
   voteMore: "Vote more",
+  voteDeciding: "Vote the pairs that decide",
   mainBase: (number: number, through: number, base: string, bases: number) =>
     bases === 1 && through > 1 ? `All ${through} come from ${base}.` : number > 1 ? `${number} of ${through} come from ${base}.` : `Each comes from another base image.`,
   perBase: (base: string) => `At most, per ${base}`,
@@ -139,6 +149,13 @@ export const wordsOfRuns = {
     [count(jobs, "image"), ...(seconds === null || jobs === 0 ? [] : [`about ${duration(seconds)} of rendering`]), ...(bytes === null || jobs === 0 ? [] : [`about ${size(bytes)}`])].join(", "),
   passed: "Passed by itself while you were away",
   passedKeys: "Confirm takes it as it is. Revise shows what another choice would cost.",
+  rating: "Rating",
+  ratings: { elo: "Elo", tree: "Tree" } as Record<string, string>,
+  ratingHint: {
+    elo: "Pairs of close ratings; gates rank by Elo.",
+    tree: "Pairs that settle the coming gate; gates rank by what all votes say of an image and its family.",
+  } as Record<string, string>,
+  ratingOther: "From an installed package.",
   numbers: "Numbers",
   children: "Children per image (N)",
   childrenHint: "How many images are made from each one. Steps with a number of their own keep it.",

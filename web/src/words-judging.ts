@@ -1,5 +1,5 @@
 // The words of voting and of the walk.
-import type { Act } from "./api/types";
+import type { Act, FinishLine } from "./api/types";
 import { count } from "./words-count";
 
 export const history: Record<Act["kind"], string> & { refused: (why: string) => string } = {
@@ -35,6 +35,10 @@ export const judging = {
     redo: "Redo",
     bothBad: "Both bad",
     left: (images: number) => (images === 0 ? "Every image has your vote" : `${count(images, "image")} to see`),
+    finish: ({ top, settled, votes }: FinishLine) => {
+      const sure = `about ${Math.min(99, Math.round(settled * 100))} % sure`;
+      return votes ? `Top ${top} ${sure}, about ${count(votes, "vote")} to go` : `Top ${top} ${sure}`;
+    },
     chosen: (side: string, number: number) => `${side === "left" ? "First" : "Second"} chosen. Pair ${number + 1}.`,
     rejectedElsewhere: "That pair went: one of its images was rejected elsewhere.",
     whichOne: "Left or right?",

@@ -11,7 +11,7 @@ export function pair(left: number, right: number, stepOrder = 4): Pair {
 }
 
 export function answer(pairs: Pair[], rest: Partial<DeckAnswer> = {}): DeckAnswer {
-  return { pairs, step: null, run: null, waiting: null, single: null, remaining: pairs.length, ...rest };
+  return { pairs, step: null, run: null, waiting: null, single: null, remaining: pairs.length, finish: null, ...rest };
 }
 
 export function card(id: number, parent: number | null, order: number, rest: Partial<Card> = {}): Card {

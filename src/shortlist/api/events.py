@@ -66,6 +66,17 @@ class GateChanged(Told):
     step_id: int
 
 
+class Settled(Told):
+    """How surely (0 to 1) the best `top` of a step are known, and about how many votes are to go;
+    null where that is not known."""
+
+    step_id: int
+    step_order: int
+    top: int
+    settled: float
+    votes: int | None
+
+
 class BackendChanged(Told):
     backend_id: int
 
@@ -129,6 +140,12 @@ class GateChangedEvent(Shape):
     data: GateChanged
 
 
+class SettledEvent(Shape):
+    id: int
+    event: Literal[EventKind.SETTLED]
+    data: Settled
+
+
 class BackendChangedEvent(Shape):
     id: int
     event: Literal[EventKind.BACKEND_CHANGED]
@@ -154,6 +171,7 @@ AnyEvent = Annotated[
     | JobChangedEvent
     | RunChangedEvent
     | GateChangedEvent
+    | SettledEvent
     | BackendChangedEvent
     | ResyncEvent
     | ProgressEvent,

@@ -7,15 +7,17 @@ like a vote.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from shortlist.api.deps import IdInPath, InRooms, Now
 from shortlist.api.edge import StrictRoute
+from shortlist.api.judging import FinishLine
 from shortlist.api.models import Shape
 from shortlist.api.requests import ForecastToMake
 from shortlist.domain.model import GateKind, GateState, Pin
-from shortlist.services import approval, forecast, gates, overview, pipelines
+from shortlist.services import approval, finish, forecast, gates, overview, pipelines
 from shortlist.store.db import Tx
 
 router = APIRouter(tags=["gates"], route_class=StrictRoute)
@@ -85,6 +87,17 @@ class Gate(Shape):
     images: RankedImages
 
 
+class GateOdds(Shape):
+    """How surely the best K of a step are known.
+
+    `chances`: of each image whose place is in doubt, its chance (0 to 1) to be among them. `line`
+    is null where there is nothing to settle; its `votes` follow in a `settled` event.
+    """
+
+    line: FinishLine | None
+    chances: dict[int, float]
+
+
 class PlannedStep(Shape):
     """Images of one step, were nothing killed; seconds and bytes in all, null if not measured."""
 
@@ -100,6 +113,20 @@ def get_gate(run_id: IdInPath, step_id: IdInPath, rooms: InRooms) -> Gate:
     """The gate of a step, with its images in ranking order."""
     with rooms.database.snapshot() as tx:
         return Gate.model_validate(approval.view(tx, run_id, step_id))
+
+
+@router.get("/runs/{run_id}/steps/{step_id}/odds", operation_id="get_odds")
+def get_odds(
+    run_id: IdInPath,
+    step_id: IdInPath,
+    rooms: InRooms,
+    top: Annotated[int, Query(ge=1, le=100_000)],
+    now: Now,
+) -> GateOdds:
+    """How surely the best `top` of a step are known by all votes so far."""
+    with rooms.database.snapshot() as tx:
+        place = gates.place_of(tx, run_id, step_id)
+        return GateOdds.model_validate(finish.odds(tx, run_id, place.step_order, top=top, now=now))
 
 
 @router.post("/runs/{run_id}/start", operation_id="start_run_now")

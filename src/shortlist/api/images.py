@@ -14,10 +14,10 @@ from fastapi import Path as InPath
 
 from shortlist.api.deps import IdInPath, InRooms, Now, Rooms
 from shortlist.api.edge import StrictRoute
-from shortlist.api.models import Candidate, Card, JobSummary, KillRecord
+from shortlist.api.models import Belief, Candidate, Card, JobSummary, KillRecord
 from shortlist.images.blobs import media_type, tier_key
 from shortlist.images.model import MediaType, Missing, Tier
-from shortlist.services import holds, images, work
+from shortlist.services import holds, images, ratings, work
 from shortlist.store.db import Tx
 
 router = APIRouter(tags=["images"], route_class=StrictRoute)
@@ -40,8 +40,10 @@ def get_candidate(candidate_id: IdInPath, rooms: InRooms) -> Candidate:
     with rooms.database.snapshot() as tx:
         family = images.family(tx, candidate_id)
         job = None if family.job_id is None else work.view(tx, family.job_id)
+        belief = ratings.belief(tx, family.card.run_id, candidate_id)
         return Candidate(
             **Card.model_validate(family.card).model_dump(),
+            belief=None if belief is None else Belief.model_validate(belief),
             lineage=_cards(family.lineage),
             children_cards=_cards(family.children),
             siblings=_cards(family.siblings),

@@ -51,8 +51,23 @@ class Waiting(Shape):
     planned: int
 
 
+class FinishLine(Shape):
+    """How surely (0 to 1) the `top` images of a step that would go on now are the best, and about
+    how many votes make it sure; null where that is not known."""
+
+    run_id: int
+    step_id: int
+    step_order: int
+    top: int
+    settled: float
+    votes: int | None
+
+
 class Deck(Shape):
-    """The next pairs for this person, or what there is instead."""
+    """The next pairs for this person, or what there is instead.
+
+    `finish`: where the step's finish line was last seen; `settled` events tell how it moves.
+    """
 
     pairs: list[Pair]
     step: Step | None
@@ -60,6 +75,7 @@ class Deck(Shape):
     waiting: Waiting | None
     single: Card | None
     remaining: int
+    finish: FinishLine | None
 
 
 class Placed(Shape):

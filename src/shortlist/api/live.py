@@ -162,6 +162,7 @@ _DATA: Final[dict[EventKind, Callable[[Entry, News], events.Told | None]]] = {
     EventKind.JOB_CHANGED: _plain(events.JobChanged),
     EventKind.RUN_CHANGED: _plain(events.RunChanged),
     EventKind.GATE_CHANGED: _plain(events.GateChanged),
+    EventKind.SETTLED: _plain(events.Settled),
     EventKind.BACKEND_CHANGED: _plain(events.BackendChanged),
 }
 

@@ -288,8 +288,18 @@ class KillRecord(Shape):
     void: bool
 
 
+class Belief(Shape):
+    """What the votes say an image is worth, on the scale of Elo: mean and standard deviation."""
+
+    mean: float
+    spread: float
+
+
 class Candidate(Card):
-    """One image with its family; `lineage` begins with the base image and ends with itself."""
+    """One image with its family, `lineage` from the base image to itself. `belief` is what a run
+    that is not rated by Elo alone goes by, else null."""
+
+    belief: Belief | None
 
     lineage: list[Card]
     children_cards: list[Card]

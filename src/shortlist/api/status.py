@@ -12,10 +12,11 @@ from shortlist import __version__
 from shortlist.api import backends, runs
 from shortlist.api.deps import InRooms, Now
 from shortlist.api.edge import StrictRoute
-from shortlist.api.models import Alive, Backend, Reason, RunSummary, Status
+from shortlist.api.models import Alive, Backend, Reason, RunSummary, Shape, Status
 from shortlist.domain import next_job as rule
 from shortlist.domain.model import Health, RunStatus
-from shortlist.services import failures, graphs, journal, overview, selection
+from shortlist.services import failures, graphs, journal, overview, plugins, selection
+from shortlist.services.plugins import Kind
 from shortlist.store.db import Tx
 
 router = APIRouter(tags=["status"], route_class=StrictRoute)
@@ -25,6 +26,19 @@ router = APIRouter(tags=["status"], route_class=StrictRoute)
 def get_health() -> Alive:
     """Answers as long as the hub does."""
     return Alive(status="ok")
+
+
+class Methods(Shape):
+    """What a run may be rated by, and by which policy it may grow, by name, ours first."""
+
+    ratings: list[str]
+    policies: list[str]
+
+
+@router.get("/methods", operation_id="list_methods")
+def list_methods() -> Methods:
+    """What this hub offers, installed packages included."""
+    return Methods(ratings=plugins.names(Kind.RATING), policies=plugins.names(Kind.POLICY))
 
 
 @router.get("/status", operation_id="get_status")

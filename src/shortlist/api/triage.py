@@ -16,6 +16,7 @@ from shortlist.api.judging import (
     ActResult,
     ActResults,
     Deck,
+    FinishLine,
     Pair,
     PastAct,
     Rejection,
@@ -29,7 +30,7 @@ from shortlist.domain.model import ActKind
 from shortlist.domain.pairing import Key, parse
 from shortlist.errors import BadInput
 from shortlist.errors import Problem as Fault
-from shortlist.services import acts, images, pipelines, triage
+from shortlist.services import acts, finish, images, pipelines, triage
 from shortlist.services import deck as decks
 from shortlist.services.walks import walk_view
 from shortlist.store.db import Database, Tx
@@ -72,6 +73,13 @@ def get_deck(
     parents: Annotated[
         bool, Query(description="mix in about one child against its parent in twenty pairs")
     ] = False,
+    top: Annotated[
+        int | None, Query(ge=1, le=100_000, description="pairs that decide the best so many")
+    ] = None,
+    desk: Annotated[
+        str, Query(max_length=64, description="which page asks: no two are given the same pairs")
+    ] = "",
+    now: Now,
 ) -> Deck:
     """The next pairs: the right-most column with images this person has not voted on.
 
@@ -87,9 +95,12 @@ def get_deck(
             count=count,
             exclude=at_hand,
             rng=random.Random(),
+            now=now,
             parents=parents,
+            top=top,
+            desk=desk,
         )
-        return _deck(tx, found)
+        return _deck(tx, found, top=top, now=now)
 
 
 @router.post("/acts", operation_id="send_acts")
@@ -173,8 +184,9 @@ def _refused(sent: Act, fault: Fault, *, number: str) -> ActResult:
     )
 
 
-def _deck(tx: Tx, found: decks.Deck) -> Deck:
+def _deck(tx: Tx, found: decks.Deck, *, top: int | None, now: datetime) -> Deck:
     column = found.column
+    line = column and finish.line(tx, column.run_id, column.step_order, top=top, now=now)
     single = None if found.single is None else images.cards(tx, [found.single])[found.single]
     step = None if column is None else pipelines.step(tx, column.step_id)
     return Deck(
@@ -184,4 +196,5 @@ def _deck(tx: Tx, found: decks.Deck) -> Deck:
         waiting=_read(Waiting, found.waiting),
         single=_read(Card, single),
         remaining=found.remaining,
+        finish=_read(FinishLine, line),
     )

@@ -83,6 +83,11 @@ class Ranked(NamedTuple):
         return int(self.path[1 : self.path.index("/", 1)]) if self.path != "/" else self.id
 
 
+def ranking(images: Sequence[Ranked]) -> list[Ranked]:
+    """Best first: rating, then more votes, then the lower id."""
+    return sorted(images, key=lambda image: (-image.elo, -image.votes, image.id))
+
+
 def top(ranked: Sequence[Ranked], *, count: int, per_base: int | None) -> list[int]:
     """The ids let through, best first: the pinned ones, then the best up to `count` in all.
 
@@ -161,12 +166,13 @@ def assumption(
     return f"Nobody acted for {waiting.minutes} {unit}"
 
 
-def assumed(why: str, *, through: int, ranked: Sequence[Ranked]) -> str:
+def assumed(why: str, *, through: int, ranked: Sequence[Ranked], sure: float | None = None) -> str:
     """What a gate that opened by itself assumed, for the person who confirms or revises it."""
     votes = median(image.votes for image in ranked)
+    settled = "" if sure is None else f"; that they are the best was about {sure:.0%} sure"
     return (
         f"{why}, so the best {through} of {len(ranked)} went on by rating, "
-        f"with {votes:g} votes each in the middle."
+        f"with {votes:g} votes each in the middle{settled}."
     )
 
 

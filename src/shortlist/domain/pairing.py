@@ -90,7 +90,7 @@ def choose(
     while len(pairs) < count and (pair := draft.next()):
         draft.take(*pair)
         pairs.append(pair)
-    return [_shuffled(*pair, rng=rng) for pair in pairs]
+    return [shuffled(*pair, rng=rng) for pair in pairs]
 
 
 def mix_in(
@@ -109,12 +109,13 @@ def mix_in(
             if apart:
                 family = rng.choice(apart)
                 left.remove(family)
-                mixed.append(_shuffled(*family, rng=rng))
+                mixed.append(shuffled(*family, rng=rng))
         mixed.append(pair)
     return mixed
 
 
-def _shuffled(one: int, other: int, *, rng: random.Random) -> Sides:
+def shuffled(one: int, other: int, *, rng: random.Random) -> Sides:
+    """The two on sides that the dice choose."""
     return Sides(one, other) if rng.random() < 0.5 else Sides(other, one)
 
 

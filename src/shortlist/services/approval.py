@@ -13,7 +13,7 @@ from shortlist.domain import gates
 from shortlist.domain.gates import Ranked
 from shortlist.domain.model import GateKind, GateState
 from shortlist.errors import NotFound
-from shortlist.services import forecast, overview, standing
+from shortlist.services import forecast, overview, ratings, standing
 from shortlist.services.forecast import Measured
 from shortlist.services.overview import ColumnView, RunView
 from shortlist.store.db import Tx
@@ -29,7 +29,10 @@ from shortlist.store.schema import (
 
 @dataclass(frozen=True, slots=True)
 class RankedTable:
-    """The live images of a step in ranking order, one list a field. `below`: images made of it."""
+    """The live images of a step in ranking order, one list a field. `below`: images made of it.
+
+    `elo` is what they are ranked by: in a run rated by the tree what is believed of them.
+    """
 
     id: Sequence[int]
     base_id: Sequence[int]
@@ -188,6 +191,11 @@ def _next_step(tx: Tx, run: RunView, column: ColumnView) -> NextStep | None:
 
 def _table(tx: Tx, run_id: int, *, step_order: int) -> RankedTable:
     rows = tx.execute(_IMAGES, {"run": run_id, "step_order": step_order}).all()
+    means = ratings.means(tx, run_id)
+    rated: dict[int, float] = {}
+    if means is not None:
+        rated = {row.id: means.get(row.id, row.elo_score) for row in rows}
+        rows = sorted(rows, key=lambda row: (-rated[row.id], -row.vote_count, row.id))
     columns = list(zip(*rows, strict=True))
     ids, elos, votes, paths, pins, *others = columns or [()] * len(_IMAGES.selected_columns)
     below, advances, hashes, widths, heights, thumbhashes = others
@@ -195,7 +203,7 @@ def _table(tx: Tx, run_id: int, *, step_order: int) -> RankedTable:
     return RankedTable(
         id=ids,
         base_id=[place.base_id for place in ranked],
-        elo=elos,
+        elo=elos if means is None else [rated[id] for id in ids],
         votes=votes,
         below=below,
         advances=advances,

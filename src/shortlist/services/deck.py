@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from shortlist.domain import pairing
 from shortlist.domain.model import BIRTH_ELO, RunStatus
 from shortlist.domain.pairing import Contestant, Key, Sides
 from shortlist.errors import NotFound
-from shortlist.services import history, showing
+from shortlist.services import finish, history, showing
 from shortlist.services.acts import sides_of
 from shortlist.services.showing import Pair
 from shortlist.store.db import Tx
@@ -94,9 +95,16 @@ def deck(
     count: int,
     exclude: Sequence[Key],
     rng: random.Random,
+    now: datetime,
     parents: bool = False,
+    top: int | None = None,
+    desk: str = "",
 ) -> Deck:
     """Up to `count` pairs for `person`; none of `exclude`, the pairs already at hand, in order.
+
+    In a run rated by the tree, pairs are those that settle most about the best K of the gate
+    ahead, in any other run where `top` asks for that with a K of its own; no two `desk`s, which are
+    pages of this person, are then given the same.
 
     `run_id` and `step_order` pin a run and a column; without a run, all active runs take part.
     When every image of every column has this person's vote or is at hand, pairs of the right-most
@@ -104,7 +112,7 @@ def deck(
     against its parent. Raises `NotFound` for an unknown run or step.
     """
     scope: dict[str, object] = {"person": person, "run": run_id, "step_order": step_order}
-    ask = _Ask(person, count, exclude, _recent(tx, person), rng)
+    ask = _Ask(person, count, exclude, _recent(tx, person), rng, now, top, desk)
     at_hand = _ids(exclude)
     column = _fresh_column(tx, scope, aside=at_hand) or _right_most(tx, scope)
     if column is None:
@@ -129,6 +137,9 @@ class _Ask:
     exclude: Sequence[Key]
     recent: Sequence[Key]
     rng: random.Random
+    now: datetime
+    top: int | None
+    desk: str
 
 
 def _ids(keys: Iterable[Key]) -> set[int]:
@@ -136,6 +147,21 @@ def _ids(keys: Iterable[Key]) -> set[int]:
 
 
 def _deal(tx: Tx, column: Column, *, ask: _Ask) -> list[Sides]:
+    top = ask.top or finish.informed_top(tx, column.run_id, column.step_order)
+    return _closest(tx, column, ask=ask) if top is None else _informed(tx, column, ask=ask, top=top)
+
+
+def _informed(tx: Tx, column: Column, *, ask: _Ask, top: int) -> list[Sides]:
+    from shortlist.services import informed
+
+    holder = f"{ask.person}/{ask.desk}"
+    wanted = informed.Wanted(ask.person, holder, ask.count, ask.exclude, ask.recent, top)
+    return informed.deal(
+        tx, column.run_id, column.step_order, wanted=wanted, rng=ask.rng, now=ask.now
+    )
+
+
+def _closest(tx: Tx, column: Column, *, ask: _Ask) -> list[Sides]:
     candidates = _candidates(tx, column, ask=ask)
     decided = _decided(tx, ask.person, ids=[id for id, _, _ in candidates])
     voted = _ids(decided)

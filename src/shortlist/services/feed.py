@@ -66,6 +66,8 @@ def _subject(entry: Entry) -> object:
     match entry.kind:
         case EventKind.JOB_CHANGED:
             return (entry.kind, entry.data["job"])
+        case EventKind.SETTLED:
+            return (entry.kind, entry.run_id, entry.data["step_id"], entry.data["top"])
         case EventKind.RUN_CHANGED:
             return (entry.kind, entry.run_id)
         case EventKind.BACKEND_CHANGED:

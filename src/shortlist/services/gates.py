@@ -60,13 +60,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a decision asks for, by whom (null: by itself, for the reason `why`)."""
+    """What a decision asks for, by whom (null: by itself, for the reason `why`).
+
+    `sure` (0 to 1): how surely those let through are known to be the best, where it is known.
+    """
 
     count: int
     per_base: int | None
     by: str | None
     act_id: int | None
     why: str | None
+    sure: float | None = None
 
 
 def approve(tx: Tx, act: ApproveAct, doing: Doing) -> Outcome:
@@ -258,7 +262,8 @@ def decide(
         top_k_count=wish.count,
         per_base=wish.per_base,
         provisional=wish.by is None,
-        assumed=wish.why and gates.assumed(wish.why, through=len(chosen), ranked=ranked),
+        assumed=wish.why
+        and gates.assumed(wish.why, through=len(chosen), ranked=ranked, sure=wish.sure),
         advancing=chosen,
     )
     later = before.gates[1:]

@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     JOB_CHANGED = "job_changed"
     RUN_CHANGED = "run_changed"
     GATE_CHANGED = "gate_changed"
+    SETTLED = "settled"
     BACKEND_CHANGED = "backend_changed"
 
 

@@ -7,7 +7,7 @@ to the kills of the walk when the walk ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -76,7 +76,8 @@ def answer(tx: Tx, act: WalkAct, doing: Doing) -> Outcome:
         blamed = images[now.lineage[turn.blames]]
         _blame(tx, now, doing, step_id=blamed.step_id)
         label += f" Blamed: {blamed.step_name}."
-    return _told(label, rejected, run_id=asked.run_id, walk=act.walk)
+    told = _told(label, rejected, run_id=asked.run_id, walk=act.walk)
+    return told if rejected else replace(told, news=[votes.judged(asked.run_id)])
 
 
 def take_back(tx: Tx, entries: Sequence[Entry], *, now: datetime) -> Outcome:

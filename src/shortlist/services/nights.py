@@ -5,6 +5,7 @@ Called every few seconds; nearly always finds nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from sqlalchemy import (
 
 from shortlist.domain import gates
 from shortlist.domain.model import DEFAULT_TOP_K
-from shortlist.services import standing
+from shortlist.services import finish, standing
 from shortlist.services.gates import Wish, decide, place_of
 from shortlist.services.journal import append
 from shortlist.store.db import Tx
@@ -95,7 +96,32 @@ whose last decision of its own was a person's. `source_order`: the step whose im
 gate with no other decision between; until they are all there, the ranking would be of a few."""
 
 
-def _open_by_itself(tx: Tx, row: Row[*tuple[Any, ...]], *, now: datetime) -> bool:
+def certainty(tx: Tx, *, now: datetime) -> dict[int, float]:
+    """How surely (0 to 1) the best of each gate that is about to open by itself are known, by the
+    gate's row; asked before the transaction that opens it, as it may take a while."""
+    found = {}
+    for row in tx.execute(_PROVISIONAL).all():
+        if row.complete and _why(row, now=now) is not None:
+            place = place_of(tx, row.pipeline_run_id, row.pipeline_step_id)
+            top = row.default_top_k or DEFAULT_TOP_K
+            sure = finish.settled(tx, place.run_id, place.step_order, top=top)
+            if sure is not None:
+                found[row.id] = sure
+    return found
+
+
+def _why(row: Row[*tuple[Any, ...]], *, now: datetime) -> str | None:
+    return gates.assumption(
+        gates.Waiting(row.wait_minutes, row.night_from, row.night_until, row.time_zone),
+        complete_since=row.complete_since or now,
+        last_act=row.last_act,
+        now=now,
+    )
+
+
+def _open_by_itself(
+    tx: Tx, row: Row[*tuple[Any, ...]], *, sure: float | None, now: datetime
+) -> bool:
     if bool(row.complete) is (row.complete_since is None):
         tx.execute(
             update(PipelineRunStep)
@@ -104,29 +130,29 @@ def _open_by_itself(tx: Tx, row: Row[*tuple[Any, ...]], *, now: datetime) -> boo
         )
     if not row.complete:
         return False
-    waiting = gates.Waiting(row.wait_minutes, row.night_from, row.night_until, row.time_zone)
-    why = gates.assumption(
-        waiting,
-        complete_since=row.complete_since or now,
-        last_act=row.last_act,
-        now=now,
-    )
+    why = _why(row, now=now)
     if why is None:
         return False
     place = place_of(tx, row.pipeline_run_id, row.pipeline_step_id)
-    wish = Wish(row.default_top_k or DEFAULT_TOP_K, None, None, None, why)
+    wish = Wish(row.default_top_k or DEFAULT_TOP_K, None, None, None, why, sure)
     before, after = decide(tx, place, wish, starts_at=now, now=now)
     for told in standing.news(row.pipeline_run_id, before, after):
         append(tx, told.kind, run_id=told.run_id, data=told.data, now=now)
     return True
 
 
-def tick(tx: Tx, *, now: datetime) -> bool:
+def tick(tx: Tx, *, now: datetime, certainty: Mapping[int, float] | None = None) -> bool:
     """Sets due decisions in force, and opens provisional gates that waited long enough.
 
-    Returns whether it changed anything. Called every few seconds; nearly always finds nothing.
+    Where `certainty` knows of a gate, that is noted with what the gate assumed. Returns whether it
+    changed anything. Called every few seconds; nearly always finds nothing.
     """
     tx.lock_tree()
     started = standing.start_waiting(tx, GateDecision.starts_at <= now, now=now)
-    opened = [row for row in tx.execute(_PROVISIONAL).all() if _open_by_itself(tx, row, now=now)]
+    known = certainty or {}
+    opened = [
+        row
+        for row in tx.execute(_PROVISIONAL).all()
+        if _open_by_itself(tx, row, sure=known.get(row.id), now=now)
+    ]
     return started or bool(opened)

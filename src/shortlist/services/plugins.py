@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from shortlist.domain.model import Policy, Rating
-from shortlist.errors import BadInput
+from shortlist.errors import BadInput, Unavailable
 
 
 class Kind(StrEnum):
@@ -32,6 +32,29 @@ def names(kind: Kind) -> list[str]:
     """All that a run may choose from, ours first."""
     brought = {point.name for point in entry_points(group=kind)}
     return [*_OURS[kind], *sorted(brought.difference(_OURS[kind]))]
+
+
+def load(kind: Kind, name: str) -> object:
+    """What a package brings under that name. Raises `Unavailable` where it can't be had."""
+    points = entry_points(group=kind, name=name)
+    if not points:
+        raise Unavailable(
+            f'The {_WORD[kind]} "{name}" is not installed here any more; install its package, or '
+            f"choose another for the run."
+        )
+    point = next(iter(points))
+    try:
+        return point.load()
+    except Exception as error:  # a stranger's module may fail in any way
+        raise broken(kind, name, str(error) or type(error).__name__) from error
+
+
+def broken(kind: Kind, name: str, why: str) -> Unavailable:
+    """What to raise when something plugged in does not do its part."""
+    return Unavailable(
+        f'The {_WORD[kind]} "{name}" does not work: {why.rstrip(".")}. Mend its package, or choose '
+        f"another for the run."
+    )
 
 
 def check(kind: Kind, name: str) -> None:

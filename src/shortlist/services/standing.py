@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from shortlist.domain import gates
 from shortlist.domain.model import GateKind, RunStatus
+from shortlist.services import ratings
 from shortlist.services.branches import News
 from shortlist.services.journal import EventKind, append
 from shortlist.store.db import Tx
@@ -70,9 +71,13 @@ _STANDING: Final = TypeAdapter(Standing)
 
 
 def ranked(tx: Tx, run_id: int, step_order: int) -> list[gates.Ranked]:
-    """The live images of a step at its gate, best first."""
+    """The live images of a step at its gate, best first, by what the run is rated by."""
     rows = tx.execute(_RANKED, {"run": run_id, "step_order": step_order}).all()
-    return [gates.Ranked._make(row) for row in rows]
+    images = [gates.Ranked._make(row) for row in rows]
+    means = ratings.means(tx, run_id)
+    if means is None:
+        return images
+    return gates.ranking([image._replace(elo=means.get(image.id, image.elo)) for image in images])
 
 
 BEST_FIRST: Final = (

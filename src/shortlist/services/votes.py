@@ -97,6 +97,11 @@ def pair(tx: Tx, one: int, other: int, *, versus_parent: bool = False) -> tuple[
     return first, second
 
 
+def judged(run_id: int, *ids: int) -> News:
+    """Tells of judgements that moved no rating: no page hears of them, but beliefs follow them."""
+    return News(EventKind.RATED, run_id, {"ratings": {}, "judged": ids})
+
+
 _STANDINGS: Final = (
     select(
         ImageCandidate.id,
@@ -181,7 +186,8 @@ def _compare(
     }
     tx.execute(_VOTE, row)
     if act.versus_parent:
-        return Outcome(Answer(label, run_id=winner.run_id), news=())
+        told = judged(winner.run_id, winner.id, loser.id)
+        return Outcome(Answer(label, run_id=winner.run_id), news=[told])
     rates = {
         "winner": winner.id,
         "loser": loser.id,
@@ -210,7 +216,8 @@ def _move(tx: Tx, entries: Sequence[Entry], *, void: bool) -> Outcome:
         )
     ).one()
     if row.versus_parent:
-        return Outcome(Answer(entry.answer.label, run_id=row.pipeline_run_id), news=())
+        told = judged(row.pipeline_run_id, row.winner_id, row.loser_id)
+        return Outcome(Answer(entry.answer.label, run_id=row.pipeline_run_id), news=[told])
     sign = -1 if void else 1
     rates = {
         "winner": row.winner_id,

@@ -35,6 +35,7 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from shortlist import logs
 from shortlist.errors import ConfigFault, Unavailable
+from shortlist.store.memory import Memory
 from shortlist.store.wake import CHANNEL, LISTEN_SECONDS, Wake, listen
 
 T = TypeVar("T")
@@ -90,10 +91,11 @@ class Turnstile:
 class Tx:
     """One open transaction: statements in, rows out, and what to do once it has committed."""
 
-    __slots__ = ("_after", "_connection", "announced", "postgresql")
+    __slots__ = ("_after", "_connection", "announced", "memory", "postgresql")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, memory: Memory) -> None:
         self._connection = connection
+        self.memory = memory
         self._after: list[Callable[[], None]] = []
         self.announced = False
         self.postgresql = connection.dialect.name == "postgresql"
@@ -158,6 +160,7 @@ class Database:
         self.sqlite = url.get_backend_name() == "sqlite"
         self._turn = Turnstile() if self.sqlite else nullcontext()
         self.wake = Wake()
+        self.memory = Memory()
         self._stop = threading.Event()
         self._listener = threading.Thread(
             target=listen, args=(writer, self.wake), kwargs={"stop": self._stop}, daemon=True
@@ -189,7 +192,7 @@ class Database:
         token = _open_here.set(True)
         try:
             with _translated(), self._turn, self._writer.begin() as connection:
-                tx = Tx(connection)
+                tx = Tx(connection, self.memory)
                 yield tx
         finally:
             _open_here.reset(token)
@@ -202,12 +205,12 @@ class Database:
         """A read-only view of one moment."""
         with _translated(), self._reader.connect() as connection:
             if self.sqlite:
-                yield Tx(connection)
+                yield Tx(connection, self.memory)
                 return
             with connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             ).begin():
-                yield Tx(connection)
+                yield Tx(connection, self.memory)
 
     def run(self, act: Callable[[Tx], T]) -> T:
         """`act` in a transaction of its own, again (3 times at most) when PostgreSQL says so."""

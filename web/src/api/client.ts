@@ -62,7 +62,7 @@ export const hubUrl = (path: string): string => `${home}${path}`;
 export const api = {
   status: () => ask(client.GET("/api/status")),
   signIn: (token: string) => ask(client.POST("/api/session", { body: { token } })),
-  deck: (query: { run: number | null; step: number | null; count: number; exclude: string; parents: boolean }) => ask(client.GET("/api/deck", { params: { query } })),
+  deck: (query: { run: number | null; step: number | null; count: number; exclude: string; parents: boolean; top: number | null; desk: string }) => ask(client.GET("/api/deck", { params: { query } })),
   cull: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/cull", { params: { query } })),
   autopsies: () => ask(client.GET("/api/autopsies")),
   send: (acts: (Act | GateAct)[]) => ask(client.POST("/api/acts", { body: { acts } })),
@@ -87,6 +87,8 @@ export const api = {
   changeRun: (run_id: number, body: RunChange) => ask(client.PATCH("/api/runs/{run_id}", { ...at({ run_id }), body })),
   copyRun: (run_id: number, name: string) => ask(client.POST("/api/runs/{run_id}/copy", { ...at({ run_id }), body: { name } })),
   startRun: (run_id: number) => ask(client.POST("/api/runs/{run_id}/start", at({ run_id }))),
+  methods: () => ask(client.GET("/api/methods")),
+  odds: (run_id: number, step_id: number, top: number) => ask(client.GET("/api/runs/{run_id}/steps/{step_id}/odds", { params: { path: { run_id, step_id }, query: { top } } })),
   gate: (run_id: number, step_id: number) => ask(client.GET("/api/runs/{run_id}/steps/{step_id}/gate", at({ run_id, step_id }))),
   forecast: (run_id: number) => ask(client.GET("/api/runs/{run_id}/forecast", at({ run_id }))),
   foresee: (pipeline_id: number, body: ForecastToMake) => ask(client.POST("/api/pipelines/{pipeline_id}/forecast", { ...at({ pipeline_id }), body })),

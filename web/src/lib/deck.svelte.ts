@@ -1,6 +1,6 @@
 // The pairs ahead. The pair being judged lies on top of the next ones, which are already in the
 // page at full size, so that a vote only uncovers what is painted. Nothing here waits for the hub.
-import type { DeckAnswer, Pair, Shown } from "../api/types";
+import type { DeckAnswer, FinishLine, Pair, Shown } from "../api/types";
 
 /** One showing of a pair; the same pair shown again later is another showing. */
 export class Showing {
@@ -60,6 +60,8 @@ export class Deck {
   state = $state.raw<DeckState>({ name: "loading" });
   /** Pairs that still count, as the hub last said. */
   remaining = $state<number | null>(null);
+  /** How surely the best of this step are known, and about how many votes are to go. */
+  finish = $state.raw<FinishLine | null>(null);
   layers = $derived.by(() => this.#layers());
   #laidOut = $state(0);
   #serial = 0;
@@ -150,6 +152,12 @@ export class Deck {
     }
   }
 
+  /** The finish line of a step moved. */
+  settled(line: FinishLine & { run_id: number | null; step_id: number }): void {
+    const pair = this.current?.pair;
+    if (pair?.run_id === line.run_id && pair.step_id === line.step_id && (this.finish?.top ?? line.top) === line.top) this.finish = line;
+  }
+
   pictureReady(showing: Showing, side: "left" | "right"): void {
     showing.ready[side] = true;
     showing.broken[side] = false;
@@ -163,6 +171,7 @@ export class Deck {
   /** Takes up new pairs; gives how many. */
   #take(answer: DeckAnswer): number {
     this.remaining = answer.remaining;
+    this.finish = answer.finish;
     const known = new Set([...this.queue.map((showing) => showing.pair.key), ...this.feed.unsent()]);
     const fresh = answer.pairs.filter((pair) => !known.has(pair.key));
     const room = this.depth.known - this.queue.length;

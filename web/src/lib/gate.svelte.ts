@@ -1,7 +1,7 @@
 // One gate while a person decides: what they saw when they looked, the K they try, and what has
 // changed since. Nothing that is shown moves by itself; what is new waits until it is asked for.
 import { api, Refused } from "../api/client";
-import type { Gate, GateAct, RunChange } from "../api/types";
+import type { Gate, GateAct, GateOdds, RunChange } from "../api/types";
 import { wordsOfGates as words } from "../words-gates";
 import { changeOf, costOf, doubt, imagesOf, mainBase, nextPin, through, tieAtCut, widestGap, type GateImage, type Pin } from "./gate";
 import { HOLD_SECONDS, holding } from "./gateHold.svelte";
@@ -15,6 +15,8 @@ import { toasts } from "./toasts.svelte";
 const DEFAULT_K = 3;
 /** How often a gate that others work on is read again, in milliseconds. */
 const PACE = 1000;
+/** How often the chances are asked for while K moves, in milliseconds. */
+const ODDS_PACE = 250;
 
 type Unsent<A = GateAct> = A extends GateAct ? Omit<A, "id"> : never;
 
@@ -24,12 +26,15 @@ export class GateWatch {
   images = $state.raw<readonly GateImage[]>([]);
   /** As the hub last told, where that differs from what is shown. */
   newer = $state.raw<Gate | null>(null);
+  /** How surely the best K are known, for the K that is tried. */
+  odds = $state.raw<GateOdds | null>(null);
   problem = $state.raw<Error | null>(null);
   refusal = $state("");
   busy = $state(false);
   k = $state(DEFAULT_K);
   perBase = $state<number | null>(null);
   #again: () => void;
+  #weighAgain = throttled(ODDS_PACE, () => void this.#weigh());
   /** Counts what was sent, so that a reading from before it is not taken for news. */
   #sent = 0;
   /** An act that was sent and not answered goes out again under its own id. */
@@ -66,6 +71,7 @@ export class GateWatch {
       }),
     );
     stops.push(live.on("resync", this.#again));
+    stops.push(live.on("settled", (told) => told.run_id === this.run && told.step_id === this.step && told.top === this.k && this.#weighAgain()));
     return () => stops.forEach((stop) => stop());
   }
 
@@ -107,6 +113,7 @@ export class GateWatch {
 
   setK(k: number): void {
     if (Number.isFinite(k)) this.k = Math.min(this.max, Math.max(1, Math.round(k)));
+    this.#weighAgain();
   }
 
   async pin(at: number): Promise<void> {
@@ -177,6 +184,12 @@ export class GateWatch {
       this.busy = false;
       this.#sent += 1;
     }
+  }
+
+  async #weigh(): Promise<void> {
+    const { k } = this;
+    const odds = await api.odds(this.run, this.step, k).catch(() => null);
+    if (k === this.k) this.odds = odds;
   }
 
   #mark(id: number, pin: Pin): void {

@@ -16,6 +16,7 @@ const kinds: readonly Kind[] = [
   "job_changed",
   "run_changed",
   "gate_changed",
+  "settled",
   "backend_changed",
   "resync",
   "progress",

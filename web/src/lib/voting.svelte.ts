@@ -4,6 +4,7 @@ import { api } from "../api/client";
 import type { Act, ActResult, Pair, Shown } from "../api/types";
 import { words } from "../words";
 import { Deck, DESK, PHONE, type Showing } from "./deck.svelte";
+import { newId } from "./ids";
 import type { Entry, Judge } from "./judge.svelte";
 import { pairKey } from "./judge.svelte";
 import { live } from "./live.svelte";
@@ -18,6 +19,8 @@ export interface Choice {
   run: number | null;
   /** The step's order in its pipeline, not its id. */
   step: number | null;
+  /** K where pairs are wanted that decide the best so many. */
+  top: number | null;
 }
 
 /** A press sooner after the paint than this is a bouncing key, in milliseconds. */
@@ -27,7 +30,7 @@ const LOOK = 5000;
 
 export class Voting {
   readonly deck: Deck;
-  choice = $state.raw<Choice>({ run: null, step: null });
+  choice = $state.raw<Choice>({ run: null, step: null, top: null });
   walk = $state.raw<WalkFlow | null>(null);
   /** The button to light up, and for which act. */
   flash = $state<{ what: string; serial: number }>({ what: "", serial: 0 });
@@ -41,9 +44,10 @@ export class Voting {
   lastKill = $state.raw<{ id: string; killed: Shown } | null>(null);
 
   constructor(readonly judge: Judge) {
+    const desk = newId();
     this.deck = new Deck(
       {
-        more: (count, exclude) => api.deck({ ...this.choice, count, exclude, parents: settings.parents }),
+        more: (count, exclude) => api.deck({ ...this.choice, count, exclude, parents: settings.parents, desk }),
         unsent: () => judge.unsentPairs(),
         prefetch,
         afterPaint,
@@ -56,7 +60,7 @@ export class Voting {
 
   /** Begins to listen; the page shows the screen. Gives the way to stop. */
   open(choice: Choice): () => void {
-    const changed = choice.run !== this.choice.run || choice.step !== this.choice.step;
+    const changed = choice.run !== this.choice.run || choice.step !== this.choice.step || choice.top !== this.choice.top;
     this.choice = choice;
     if (changed || this.deck.queue.length === 0) this.deck.renew(0);
     const stops = [
@@ -64,6 +68,7 @@ export class Voting {
       live.on("candidate_made", () => this.#made()),
       live.on("candidate_rejected", () => void this.sift(true)),
       live.on("candidate_restored", () => this.deck.renew(3)),
+      live.on("settled", (line) => this.deck.settled(line)),
       live.on("resync", () => this.deck.renew(1)),
       every(LOOK, () => this.#made()),
     ];

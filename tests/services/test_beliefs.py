@@ -1,0 +1,256 @@
+"""Beliefs follow the log: after any history they are what a naive reading of it gives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from builders import NOW
+from judging import Studio, an_id
+from shortlist.domain import posterior as pure
+from shortlist.domain.evidence import Evidence, Kill, Node, Vote
+from shortlist.domain.model import ActKind, WalkAnswer
+from shortlist.domain.posterior import Belief, Posterior, Spreads
+from shortlist.domain.walk import opening, turn
+from shortlist.errors import Problem
+from shortlist.services import beliefs, triage
+from shortlist.services.acts import VoteAct
+from shortlist.store.db import Database
+from shortlist.store.schema import Act, ImageCandidate
+
+WALKS = [answer.value for answer in WalkAnswer]
+
+
+@pytest.fixture
+def studio(db: Database) -> Studio:
+    return Studio(db)
+
+
+def posterior(studio: Studio, run: int | None = None) -> Posterior:
+    with studio.database.snapshot() as tx:
+        return beliefs.posterior(tx, run or studio.run)
+
+
+def believed(studio: Studio) -> dict[int, Belief]:
+    return posterior(studio).beliefs()
+
+
+def same(one: Mapping[int, Belief], other: Mapping[int, Belief]) -> bool:
+    """Equal to a thousandth of a point."""
+    return one.keys() == other.keys() and all(
+        one[id] == pytest.approx(other[id], abs=1e-3) for id in one
+    )
+
+
+class Naive:
+    """What one person said in one run, read act by act, as one would on paper."""
+
+    def __init__(self, studio: Studio, person: str) -> None:
+        with studio.database.snapshot() as tx:
+            images = select(
+                ImageCandidate.id, ImageCandidate.parent_id, ImageCandidate.step_order
+            ).where(ImageCandidate.pipeline_run_id == studio.run)
+            self.nodes = [Node(*row) for row in tx.execute(images)]
+            acts = select(*Act.__table__.columns).where(Act.person == person).order_by(Act.id)
+            self.acts = list(tx.execute(acts))
+        self.parents = {node.id: node.parent for node in self.nodes}
+
+    def log(self) -> list[Evidence]:
+        return [entry for row in self.acts if row.undone_by is None for entry in self._said(row)]
+
+    def _said(self, row: object) -> Iterator[Evidence]:
+        body: dict[str, int] = row.body  # type: ignore[attr-defined]
+        match row.kind:  # type: ignore[attr-defined]
+            case ActKind.VOTE:
+                yield Vote(body["winner"], body["loser"])
+            case ActKind.TIE:
+                yield Vote(body["a"], body["b"], tie=True)
+            case ActKind.KILL:
+                yield from self._walked(row.client_id, body["candidate"])  # type: ignore[attr-defined]
+
+    def _walked(self, walk: str, killed: int) -> Iterator[Evidence]:
+        """A walk whose cause was found is one kill; else each image it rejected is one."""
+        lineage = [killed]
+        while (parent := self.parents[lineage[0]]) is not None:
+            lineage.insert(0, parent)
+        at, rejected = opening(len(lineage)), [killed]
+        blamed = 0 if at is None else None
+        for row in self.acts:
+            if row.kind is ActKind.WALK and row.walk == walk and row.undone_by is None:
+                step = turn(WalkAnswer(row.body["answer"]), at=lineage.index(row.body["candidate"]))
+                if step.rejects and row.answer.get("rejected"):
+                    rejected.append(row.body["candidate"])
+                blamed = step.blames
+        if blamed is not None:
+            yield Kill(killed, lineage[blamed])
+        else:
+            yield from (Kill(id) for id in rejected)
+
+    def beliefs(self) -> dict[int, Belief]:
+        log = self.log()
+        count = max((at for at in beliefs.LEARN_AT if at <= len(log)), default=0)
+        spreads = Spreads()
+        if count:
+            spreads = pure.learn(self.nodes, log[:count], before=spreads)
+        return pure.fit(self.nodes, log, spreads=spreads).beliefs()
+
+
+class Hand:
+    """Someone who does what two numbers say; what the hub refuses is left undone."""
+
+    def __init__(self, studio: Studio, person: str) -> None:
+        self.studio = studio
+        self.person = person
+        self.images = [*studio.images(3)]
+        self.walk: str | None = None
+
+    def does(self, what: str, one: int, other: int) -> None:
+        first, second = self.images[one % len(self.images)], self.images[other % len(self.images)]
+        try:
+            self._does(what, first, second, choice=one)
+        except Problem:
+            return
+
+    def _does(self, what: str, first: int, second: int, *, choice: int) -> None:
+        match what:
+            case "image":
+                self.images.append(self.studio.image(first))
+            case "vote":
+                self.studio.votes(first, second, self.person)
+            case "tie":
+                self.studio.ties(first, second, self.person)
+            case "child":
+                act = VoteAct(an_id(), first, second, first, versus_parent=True)
+                self.studio.does(act, self.person)
+            case "kill":
+                self.walk = self.studio.kills(first, self.person)
+            case "answer" if self.walk is not None:
+                asked = self.studio.walk(self.walk, self.person).asked
+                said = WALKS[choice % len(WALKS)]
+                if asked is not None:
+                    self.studio.answers(self.walk, asked.shown.id, said, self.person)
+            case "undo":
+                self.studio.undoes(self.person)
+            case "redo":
+                self.studio.redoes(self.person)
+
+
+DOINGS = (
+    "image",
+    "image",
+    "vote",
+    "vote",
+    "vote",
+    "tie",
+    "child",
+    "kill",
+    "answer",
+    "undo",
+    "redo",
+)
+NUMBERS = st.integers(0, 50)
+
+
+HISTORIES = st.lists(st.tuples(st.sampled_from(DOINGS), NUMBERS, NUMBERS), min_size=20, max_size=45)
+
+
+def test_beliefs_after_any_history_are_those_of_a_naive_reading(studio: Studio) -> None:
+    @given(HISTORIES)
+    def holds(history: list[tuple[str, int, int]]) -> None:
+        studio.run = studio.another_run()
+        hand = Hand(studio, f"person-{studio.run}")
+        for what, one, other in history:
+            hand.does(what, one, other)
+            found = believed(studio)
+        assert same(found, Naive(studio, hand.person).beliefs())
+
+    holds()
+
+
+def test_an_undone_vote_was_never_there(studio: Studio) -> None:
+    a, b, c = studio.images(3)
+    studio.votes(a, b)
+    before = believed(studio)
+    studio.votes(c, a)
+    assert believed(studio)[c].mean > before[c].mean
+    studio.undoes()
+    assert same(believed(studio), before)
+    studio.redoes()
+    assert believed(studio)[c].mean > before[c].mean
+
+
+def test_a_new_image_is_believed_to_be_where_its_parent_is(studio: Studio) -> None:
+    good, bad = studio.images(2)
+    for _ in range(3):
+        studio.votes(good, bad)
+    believed(studio)
+    child = studio.image(good)
+    now = believed(studio)
+    assert now[child].mean == pytest.approx(now[good].mean)
+    assert now[child].spread > now[good].spread
+
+
+def test_a_cause_found_later_lowers_the_image_to_blame(studio: Studio) -> None:
+    base, child, grandchild = studio.line(3)
+    walk = studio.kills(grandchild)
+    before = believed(studio)
+    studio.answers(walk, child, "still_fine")
+    blamed_last = believed(studio)
+    assert blamed_last[grandchild].mean < before[grandchild].mean
+    studio.undoes()
+    walk = studio.kills(grandchild)
+    studio.answers(walk, child, "already_wrong")
+    studio.answers(walk, base, "this_step")
+    assert believed(studio)[base].mean < blamed_last[base].mean
+
+
+def test_another_process_comes_to_the_same_beliefs(studio: Studio, database_url: str) -> None:
+    images = studio.images(4)
+    for turn_ in range(20):
+        studio.votes(images[turn_ % 3], images[3])
+        believed(studio)
+    other = Database.open(database_url)
+    with other.snapshot() as tx:
+        assert same(beliefs.posterior(tx, studio.run).beliefs(), believed(studio))
+    other.close()
+
+
+def test_beliefs_of_rows_that_are_never_committed_are_forgotten(studio: Studio) -> None:
+    a, b = studio.images(2)
+    before = believed(studio)
+    with pytest.raises(ZeroDivisionError), studio.database.transaction() as tx:
+        triage.apply(tx, "ann", VoteAct(an_id(), a, b, a), NOW)
+        found = beliefs.posterior(tx, studio.run)
+        assert found.belief(a).mean > found.belief(b).mean
+        raise ZeroDivisionError
+    assert same(believed(studio), before)
+    studio.votes(b, a)
+    assert believed(studio)[b].mean > before[b].mean
+
+
+def test_votes_that_contradict_each_other_leave_finite_beliefs(studio: Studio) -> None:
+    a, b, c = studio.images(3)
+    lonely = studio.images(2, parent=c)
+    for winner, loser in ((a, b), (b, c), (c, a)) * 4:
+        studio.votes(winner, loser)
+    for _ in range(60):
+        studio.votes(lonely[0], lonely[1])
+    now = believed(studio)
+    assert now[a].mean == pytest.approx(now[b].mean, abs=40)
+    assert all(-2000 < mean < 4000 and 0 < spread < 1000 for mean, spread in now.values())
+    assert now[lonely[0]].mean > now[lonely[1]].mean
+
+
+def test_a_run_that_is_not_there_believes_nothing(studio: Studio) -> None:
+    assert posterior(studio, 999).beliefs() == {}
+
+
+def test_a_hub_starts_without_the_library_of_numbers() -> None:
+    code = "import sys, shortlist.hub; assert 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
