@@ -107,13 +107,15 @@ class World:
         neediest = min(lacking, key=lambda run: (-run.priority, -self.lacks(run), run.id))
         return neediest, 1, None
 
-    def lacks(self, run: Run) -> int:
-        """Rule 5: how many images a run that may start base images lacks."""
+    def lacks(self, run: Run, *, though_open: bool = False) -> int:
+        """Rule 5: how many images a run that may start base images lacks; `though_open`: even while
+        it has open parents, for a policy that may begin one any time."""
         if not run.active or run.base_failures >= 3 or 1 in run.held or run.closed(1):
             return 0
         flying = [job for job in self.jobs if job.in_flight and job.run is run]
         live = [image for image in self.images if image.run is run and image.live]
-        if not run.gated and any(i.run is run and self.open(i, held=True) for i in self.images):
+        waits = not run.gated and not though_open
+        if waits and any(i.run is run and self.open(i, held=True) for i in self.images):
             return 0
         if run.gated:
             bases = [image for image in live if image.order == 1]

@@ -18,6 +18,7 @@ BROAD = {
     ("images/renderer.py", "_ask"): "a worker cut off at whatever point can't be talked to again",
     ("services/beliefs.py", "_foreign"): "a package's rating is foreign code: it is told, with why",
     ("services/plugins.py", "load"): "a package's module is foreign code: it is told, with why",
+    ("services/adaptive.py", "_decided"): "a package's policy is foreign: it is told, with why",
     ("simulator/engine.py", "_perform"): "a node is foreign code: all it raises fails its job",
     ("store/db.py", "committed"): "a wake-up that fails costs a poll, never the commit",
 }

@@ -27,7 +27,14 @@ from sqlalchemy import func, select, text, update
 from builders import NOW, a_backend, a_pipeline, an_image
 from model import Image, Job, Run, World, raffle
 from shortlist.domain.job_states import Cause
-from shortlist.domain.model import IN_FLIGHT, CandidateStatus, GateKind, JobStatus, RunStatus
+from shortlist.domain.model import (
+    IN_FLIGHT,
+    CandidateStatus,
+    GateKind,
+    JobStatus,
+    Policy,
+    RunStatus,
+)
 from shortlist.domain.next_job import Parent
 from shortlist.domain.next_job import raffle as drawn
 from shortlist.services import branches, holds, jobs, runs, selection
@@ -43,6 +50,7 @@ class History(RuleBasedStateMachine):
     """Whatever happens, the product decides and keeps what the toy decides and keeps."""
 
     database: Database
+    policy = Policy.RIGHT_TO_LEFT
     images = Bundle("images")
     flying = Bundle("flying")
     ended = Bundle("ended")
@@ -73,7 +81,7 @@ class History(RuleBasedStateMachine):
         steps, n, leaves, bases = limits
         orders = range(1, steps + 1)
         gates = [GateKind.MANUAL if order in manual else GateKind.AUTO for order in orders]
-        new = runs.NewRun(0, "Run", "", "", {}, n, leaves, bases, priority)
+        new = runs.NewRun(0, "Run", "", "", {}, n, leaves, bases, priority, policy=self.policy)
         with self.database.transaction() as tx:
             pipeline = a_pipeline(tx, gates=gates, max_children=[own.get(o) for o in orders])
             id = runs.create(tx, replace(new, pipeline_id=pipeline), now=NOW)

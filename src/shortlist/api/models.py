@@ -187,6 +187,25 @@ class RunSummary(Shape):
     columns: list[Column]
 
 
+class Prospect(Shape):
+    """What an action promised: `chance` to end among the best, `seconds` of rendering until then,
+    null before they were measured; without `parent_id` a new base image."""
+
+    parent_id: int | None
+    chance: float
+    seconds: float | None
+
+
+class Odds(Shape):
+    """What the policy `adaptive` weighed: the action taken and the best one in another family.
+    `few`: less than `top` images were finished, so that going on came first."""
+
+    top: int
+    few: bool
+    taken: Prospect
+    second: Prospect | None
+
+
 class Reason(Shape):
     """Why a job was chosen: the rule, the column, the tickets and the seed of the raffle."""
 
@@ -201,6 +220,7 @@ class Reason(Shape):
     parent_id: int | None
     elo: float | None
     lacking: int | None
+    odds: Odds | None = None
 
 
 class JobSummary(Shape):
@@ -241,6 +261,17 @@ class NextUp(Shape):
     sentence: str
     eligible: int
     step_order: int
+
+
+class PlannedJob(Shape):
+    """One job of a dry run. The parent is the image `parent_id`, or what the job at place `after`
+    of the list, from 1, will make; without both, the job makes a base image."""
+
+    step_order: int
+    step_name: str
+    parent_id: int | None
+    after: int | None
+    sentence: str
 
 
 class Run(RunSummary):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from shortlist.api.deps import IdInPath, InRooms, Now
 from shortlist.api.edge import StrictRoute
@@ -16,6 +17,7 @@ from shortlist.api.models import (
     JobSummary,
     NextUp,
     PipelineRef,
+    PlannedJob,
     Run,
     RunSummary,
     Step,
@@ -24,8 +26,9 @@ from shortlist.api.models import (
 from shortlist.api.requests import CopyOfRun, NewRun, RunChange, VersionOfRun
 from shortlist.api.workshop import MovedRun
 from shortlist.domain import gates
-from shortlist.domain.model import RunStatus
+from shortlist.domain.model import Policy, RunStatus
 from shortlist.services import (
+    ahead,
     holds,
     images,
     journal,
@@ -40,6 +43,9 @@ from shortlist.services.overview import RunView
 from shortlist.store.db import Tx
 
 RECENT_JOBS = 20
+
+Ahead = Annotated[int, Query(ge=1, le=50)]
+"""Jobs of a dry run."""
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=StrictRoute)
 
@@ -132,6 +138,27 @@ def list_lifts(run_id: IdInPath, rooms: InRooms) -> list[StepLift]:
         return [StepLift.model_validate(each) for each in lifts.lifts(tx, run_id)]
 
 
+@router.get("/{run_id}/next", operation_id="list_next_jobs")
+def list_next_jobs(run_id: IdInPath, rooms: InRooms, count: Ahead = 20) -> list[PlannedJob]:
+    """A dry run: the jobs that may come next, were nobody to judge and no job to fail.
+
+    They are one draw of many. Whatever happens meanwhile changes them.
+    """
+    with rooms.database.snapshot() as tx:
+        names = [column.name for column in overview.view(tx, run_id).columns]
+        planned = ahead.next_jobs(tx, run_id, count=count, seed=run_id)
+    return [
+        PlannedJob(
+            step_order=job.step,
+            step_name=names[job.step - 1],
+            parent_id=job.parent_id,
+            after=job.after,
+            sentence=job.sentence,
+        )
+        for job in planned
+    ]
+
+
 @router.get("/{run_id}/candidates", operation_id="list_candidates")
 def list_candidates(run_id: IdInPath, rooms: InRooms) -> CandidateTable:
     """All images of a run, one list a field; follow the events after `event` to keep it true."""
@@ -191,8 +218,9 @@ def _jobs(views: list[work.JobView]) -> list[JobSummary]:
 
 
 def _next_up(run: RunView) -> NextUp | None:
-    """The right-most column of this run with open parents, or the base images it lacks."""
-    if run.status is not RunStatus.ACTIVE:
+    """The right-most column of this run with open parents, or the base images it lacks. Other
+    policies are not foretold by columns: a dry run tells of them."""
+    if run.status is not RunStatus.ACTIVE or run.policy != Policy.RIGHT_TO_LEFT:
         return None
     for column, target in zip(run.columns[-2::-1], run.columns[:0:-1], strict=True):
         if column.open_parents and not target.held_reason:

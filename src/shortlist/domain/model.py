@@ -26,9 +26,11 @@ class RunStatus(StrEnum):
 
 
 class Policy(StrEnum):
-    """How a run's next job is chosen: the literal rule; installed packages may bring others."""
+    """How a run's next job is chosen: the literal rule, or by what is worth most; installed
+    packages may bring others."""
 
     RIGHT_TO_LEFT = "right_to_left"
+    ADAPTIVE = "adaptive"
 
 
 class Rating(StrEnum):

@@ -22,6 +22,7 @@ class Rule(StrEnum):
     PARENT = "parent"
     BASE = "base"
     GATED_BASE = "gated base"
+    ADAPTIVE = "adaptive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,31 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class Prospect:
+    """What one action promises: from `parent_id`, or a new base image where that is null. `chance`
+    of ending among the best finished images, `seconds` of rendering until then, null before they
+    were measured."""
+
+    parent_id: int | None
+    chance: float
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """What was weighed by `adaptive`. `few`: less than `top` images were finished, so that going
+    on came first. `second`: the best action in another family, null where there was none."""
+
+    top: int
+    few: bool
+    taken: Prospect
+    second: Prospect | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a job was chosen, as stored with it. `ticket` is the number drawn of `tickets`."""
+    """Why a job was chosen, as stored with it. `ticket` is the number drawn of `tickets`; `odds`
+    are those of `adaptive`, which draws no tickets."""
 
     rule: Rule
     priority: int
@@ -56,17 +80,52 @@ class Reason:
     parent_id: int | None
     elo: float | None
     lacking: int | None
+    odds: Odds | None = None
 
     def sentence(self) -> str:
         """The choice in words, for a person."""
+        if self.odds is not None:
+            return _weighed(self.odds)
         if self.rule is Rule.PARENT:
             others = "the only parent" if self.eligible == 1 else f"one of {self.eligible} parents"
             return (
-                f"Image {self.parent_id} is {others} in the right-most column with work "
+                f"{_start(_of(self.parent_id))} is {others} in the right-most column with work "
                 f"(step {self.step_order - 1}), with {self.elo:.0f} of {self.tickets:.0f} tickets."
             )
         images = "base images" if self.rule is Rule.GATED_BASE else "finished images"
         return f"No image waits for a next step, and the run lacks {self.lacking} {images}."
+
+
+def _weighed(odds: Odds) -> str:
+    what = _of(odds.taken.parent_id)
+    if odds.few:
+        return f"Fewer than {odds.top} images are finished: {what} goes on towards the end."
+    best = f"one of the best {odds.top} so far"
+    told = f"{_start(what)} leads to {best} with {_chance(odds.taken)}"
+    if odds.second is None:
+        return f"{told}; there was no other family to work on."
+    return f"{told}; next best: {_of(odds.second.parent_id)} with {_chance(odds.second)}."
+
+
+def _of(parent_id: int | None) -> str:
+    """What a job begins from; numbers below 0 are images that are not made yet."""
+    if parent_id is None:
+        return "a new base image"
+    return f"image {parent_id}" if parent_id > 0 else "an image not made yet"
+
+
+def _start(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _chance(prospect: Prospect) -> str:
+    """Such as "a chance of 12 %, in 40 seconds"; the time is that of rendering."""
+    percent = 100 * prospect.chance
+    chance = f"a chance of {'under 1' if percent < 1 else f'{percent:.0f}'} %"
+    if prospect.seconds is None:
+        return chance
+    seconds = max(1, round(prospect.seconds))
+    return f"{chance}, in {seconds} second{'' if seconds == 1 else 's'}"
 
 
 def tickets(elo: float) -> float:

@@ -6,9 +6,10 @@ decision at a time sees the tree, and reserves the parent's place in the same tr
 
 from __future__ import annotations
 
+import random
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, insert, select, text, update
 
@@ -38,6 +39,9 @@ from shortlist.store.schema import (
     PipelineStep,
 )
 
+if TYPE_CHECKING:
+    from shortlist.services import adaptive
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -59,7 +63,8 @@ class Claimed:
 LEVELS: Final = text(
     """
     SELECT priority, max(last_order), max(target_leaves), max(base_count)
-    FROM pipeline_run WHERE status = 'active' GROUP BY priority ORDER BY priority DESC
+    FROM pipeline_run WHERE status = 'active' AND policy = 'right_to_left'
+    GROUP BY priority ORDER BY priority DESC
     """
 )
 
@@ -69,13 +74,18 @@ _OPEN_PARENTS: Final = f"""
     WHERE {OPEN_PARENT} AND candidate.step_order = :step_order
       AND candidate.pipeline_run_id IN (
         SELECT run.id FROM pipeline_run AS run
-        WHERE run.status = 'active' AND run.priority = :priority
+        WHERE run.status = 'active' AND run.policy = 'right_to_left'
+          AND run.priority = :priority
           AND NOT EXISTS (
             SELECT 1 FROM pipeline_run_step AS held
             WHERE held.pipeline_run_id = run.id AND held.step_order = :step_order + 1
               AND held.held_reason IS NOT NULL))
     ORDER BY candidate.id
     """  # noqa: S608 the text is the schema's own constant
+
+ANY_OTHER: Final = text(
+    "SELECT 1 FROM pipeline_run WHERE status = 'active' AND policy <> 'right_to_left' LIMIT 1"
+)
 
 OPEN_PARENTS: Final = text(_OPEN_PARENTS.format(hint=""))
 OPEN_PARENTS_SQLITE: Final = text(_OPEN_PARENTS.format(hint="INDEXED BY ix_candidate_open"))
@@ -93,7 +103,8 @@ NEEDS: Final = text(
        WHERE {IN_FLIGHT} AND job.pipeline_run_id = run.id
          AND (NOT run.gated OR job.parent_id IS NULL))
     FROM pipeline_run AS run
-    WHERE run.status = 'active' AND run.priority = :priority AND run.base_failures < :parked
+    WHERE run.status = 'active' AND run.policy = 'right_to_left' AND run.priority = :priority
+      AND run.base_failures < :parked
       AND NOT EXISTS (
         SELECT 1 FROM pipeline_run_step AS held
         WHERE held.pipeline_run_id = run.id AND held.step_order = 1
@@ -118,6 +129,36 @@ def choose(tx: Tx, *, seed: int, closed: Places = NOWHERE) -> Choice | None:
     `seed` (0 to 2^53 - 1) decides the raffle: the same database and seed give the same job.
     `closed` are the steps that the asking server can't be given: it is as if they had no work.
     """
+    literal = _literal(tx, seed=seed, closed=closed)
+    if not tx.execute(ANY_OTHER).first():
+        return literal
+    return _shared(tx, literal, seed=seed, closed=closed)
+
+
+def _shared(tx: Tx, literal: Choice | None, *, seed: int, closed: Places) -> Choice | None:
+    """Between the literal rule's choice and runs with another policy: the higher priority, and
+    among equals a draw in which each of these runs, and the literal rule, has one chance."""
+    from shortlist.services import adaptive  # imports numpy
+
+    lots: list[adaptive.Growing | Choice] = [*adaptive.growing(tx)]
+    if literal is not None:
+        lots.append(literal)
+    random.Random(seed).shuffle(lots)
+    for lot in sorted(lots, key=_priority, reverse=True):
+        if isinstance(lot, Choice):
+            return lot
+        barred = {order for run_id, order in closed if run_id == lot.id}
+        reason = adaptive.choose(tx, lot, seed=seed, closed=barred)
+        if reason is not None:
+            return Choice(lot.id, reason)
+    return None
+
+
+def _priority(lot: adaptive.Growing | Choice) -> int:
+    return lot.reason.priority if isinstance(lot, Choice) else lot.priority
+
+
+def _literal(tx: Tx, *, seed: int, closed: Places) -> Choice | None:
     levels = tx.execute(LEVELS).all()
     for priority, last_order, _, _ in levels:
         for step_order in range(last_order - 1, 0, -1):

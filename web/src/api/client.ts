@@ -82,6 +82,7 @@ export const api = {
   trial: (trial_id: string) => ask(client.GET("/api/trials/{trial_id}", at({ trial_id }))),
   cancelTrial: (trial_id: string) => ask(client.POST("/api/trials/{trial_id}/cancel", at({ trial_id }))),
   lifts: (run_id: number) => ask(client.GET("/api/runs/{run_id}/lifts", at({ run_id }))),
+  ahead: (run_id: number) => ask(client.GET("/api/runs/{run_id}/next", at({ run_id }))),
   run: (run_id: number) => ask(client.GET("/api/runs/{run_id}", at({ run_id }))),
   createRun: (body: NewRun) => ask(client.POST("/api/runs", { body })),
   changeRun: (run_id: number, body: RunChange) => ask(client.PATCH("/api/runs/{run_id}", { ...at({ run_id }), body })),

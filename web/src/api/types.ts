@@ -44,6 +44,7 @@ export type Pipeline = Schemas["Pipeline"];
 export type PipelineChecks = Schemas["PipelineChecks"];
 export type PipelineDetail = Schemas["PipelineDetail"];
 export type Placed = Schemas["Placed"];
+export type PlannedJob = Schemas["PlannedJob"];
 export type PlannedStep = Schemas["PlannedStep"];
 export type Problem = Schemas["Problem"];
 export type Region = number[];
