@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from shortlist.domain.evidence import Evidence, Node, Tally, Tree, tally
 from shortlist.domain.laplace import DENSE, Floats, Integers, System, dense, sparse
 from shortlist.domain.model import BIRTH_ELO
+from shortlist.domain.moments import refined
 from shortlist.domain.rating import SCALE
 
 POINTS: Final = SCALE / math.log(10)
@@ -26,6 +27,10 @@ POINTS: Final = SCALE / math.log(10)
 
 PATIENCE: Final = 4.0
 """How many imagined children hold a step's spread near the one assumed before any vote."""
+
+CLOSELY: Final = 120
+"""Candidates with evidence up to which spreads are learnt from means, not modes. Beyond, each has
+some votes or learning would take seconds; the mode would call spreads too small after few votes."""
 
 LEARN_ROUNDS: Final = 40
 SMALL_CHANGE: Final = 0.01
@@ -40,8 +45,8 @@ class Spreads:
     `step` for those not in it.
     """
 
-    base: float = 260.0
-    step: float = 150.0
+    base: float = 500.0
+    step: float = 300.0
     steps: Mapping[int, float] = field(default_factory=dict)
 
 
@@ -98,6 +103,12 @@ class Posterior:
         if gone := tuple(undone):
             counts = counts.plus(tally(self.tree, gone), sign=-1.0)
         return _solved(self.tree, counts, spreads=self.spreads, start=self.mean)
+
+    def rescaled(self, factor: float) -> Posterior:
+        """The posterior had all spreads been so many times as wide."""
+        steps = {step: factor * spread for step, spread in self.spreads.steps.items()}
+        spreads = Spreads(factor * self.spreads.base, factor * self.spreads.step, steps)
+        return _solved(self.tree, self.counts, spreads=spreads, start=self.mean)
 
     def joint(self, ids: Sequence[int]) -> tuple[Floats, Floats]:
         """Means and covariances of some candidates, in log odds. For tens of them, not all."""
@@ -157,9 +168,18 @@ def _blend(squares: Floats, assumed: float) -> float:
 
 def _squares(posterior: Posterior) -> Floats:
     """Expected squared distance of each in the skeleton to its parent, of a base to the middle."""
-    up = posterior.tree.parent[posterior.skeleton]
-    above = np.where(up >= 0, posterior.mean[up], 0.0)
-    return np.asarray((posterior.mean[posterior.skeleton] - above) ** 2 + posterior.gap)
+    tree, skeleton = posterior.tree, posterior.skeleton
+    up = tree.parent[skeleton]
+    if len(skeleton) > CLOSELY:
+        above = np.where(up >= 0, posterior.mean[up], 0.0)
+        return np.asarray((posterior.mean[skeleton] - above) ** 2 + posterior.gap)
+    joint = refined(posterior, [tree.ids[at] for at in skeleton.tolist()])
+    # The second moments, with the middle, that base images lie around, as a last one of 0.
+    square = np.pad(joint.covariance + np.outer(joint.mean, joint.mean), (0, 1))
+    place = np.arange(len(skeleton))
+    parent = np.where(up >= 0, np.searchsorted(skeleton, up), len(skeleton))
+    own = np.diagonal(square)
+    return np.asarray(own[place] + own[parent] - 2 * square[place, parent])
 
 
 def _prior(tree: Tree, spreads: Spreads) -> Floats:
