@@ -99,8 +99,8 @@ def _outside(mean: Floats, covariance: Floats, *, votes: Votes) -> Field:
     ahead = mean[votes.winner] - mean[votes.loser]
     wrong = (1 - np.tanh(ahead / 2)) / 2
     bend = wrong * (1 - wrong)
-    precision = np.linalg.inv(covariance)
-    whole = Field(precision, precision @ mean)
+    precision: Floats = np.linalg.inv(covariance)
+    whole = Field(precision, np.asarray(precision @ mean, dtype=np.float64))
     return _with(whole, votes, precision=-bend, pull=-(bend * ahead + wrong))
 
 
@@ -121,11 +121,10 @@ def propagated(outside: Field, votes: Votes) -> Joint:
         if float(np.max(np.abs(mean - before) / np.sqrt(np.diagonal(covariance)))) < STILL:
             break
     middle, left = _without(mean, covariance, votes=votes, precision=precision, pull=pull)
-    evidence = _mass(field) - _mass(outside)
-    evidence += votes.count @ (
-        np.log(_lean(middle, left)[0]) - _site_mass(middle, left, precision=precision, pull=pull)
-    )
-    return Joint(mean, covariance, float(evidence))
+    more = np.log(_lean(middle, left)[0])
+    more -= _site_mass(middle, left, precision=precision, pull=pull)
+    evidence = _mass(field) - _mass(outside) + float(votes.count @ more)
+    return Joint(mean, covariance, evidence)
 
 
 def _without(
