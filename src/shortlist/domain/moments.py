@@ -35,6 +35,12 @@ DAMPING: Final = 0.8
 
 LEAST: Final = 1e-9
 
+SCALES: Final = (0.4, 0.63, 1.0, 1.6, 2.5)
+"""How far apart values lie is not known either: the spreads may be so many times those assumed."""
+
+DOUBT: Final = 0.7
+"""Standard deviation of the logarithm of the scale, before any vote: a factor of two."""
+
 
 @dataclass(frozen=True, slots=True)
 class Votes:
@@ -79,6 +85,34 @@ def refined(posterior: Posterior, ids: Sequence[int]) -> Joint:
     if posterior.covariance is None or not len(votes.count):
         return Joint(mean, covariance, 0.0)
     return propagated(_outside(mean, covariance, votes=votes), votes)
+
+
+def draws(
+    posterior: Posterior, ids: Sequence[int], *, count: int, rng: np.random.Generator
+) -> Floats:
+    """Values of some candidates, `count` rows, from all scales that the votes leave believable.
+
+    Each scale has its part of the rows by how well it foretells the votes. Where the run is so
+    large that candidates are taken as independent, there is one.
+    """
+    if posterior.covariance is None:
+        return _drawn(refined(posterior, ids), count=count, rng=rng)
+    scaled = [refined(posterior.rescaled(scale), ids) for scale in SCALES]
+    height = np.array([joint.evidence for joint in scaled])
+    height = height - (np.log(SCALES) / DOUBT) ** 2 / 2
+    weight = np.exp(height - height.max())
+    ends = np.rint(np.cumsum(weight / weight.sum()) * count).astype(int)
+    rows = np.diff(ends, prepend=0).tolist()
+    return np.concatenate(
+        [_drawn(joint, count=each, rng=rng) for joint, each in zip(scaled, rows, strict=True)]
+    )
+
+
+def _drawn(joint: Joint, *, count: int, rng: np.random.Generator) -> Floats:
+    """Draws by row. The eigenvalues may be 0 but for rounding, where Cholesky's factor fails."""
+    values, vectors = np.linalg.eigh(joint.covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return np.asarray(joint.mean + rng.standard_normal((count, len(joint.mean))) @ root.T)
 
 
 def among(posterior: Posterior, ids: Sequence[int]) -> Votes:

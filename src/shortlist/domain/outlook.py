@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shortlist.domain.information import border
 from shortlist.domain.laplace import Floats, Integers
+from shortlist.domain.moments import draws
 from shortlist.domain.posterior import Posterior
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -53,7 +54,7 @@ def outlook(
     picked = np.isin(ids, list(chosen))
     near = _near(mean, spread, order=order, picked=picked, top=top)
     safe = int(np.isin(order[:top], near, invert=True).sum())
-    drawn = _draws(posterior, [ids[place] for place in near.tolist()], rng=rng)
+    drawn = draws(posterior, [ids[place] for place in near.tolist()], count=DRAWS, rng=rng)
     inside = _best(drawn, count=top - safe)
     settled = float(np.mean((inside == picked[near]).all(axis=1)))
     shares = inside.mean(axis=0).tolist()
@@ -69,14 +70,6 @@ def _near(mean: Floats, spread: Floats, *, order: Integers, picked: Flags, top: 
     distance[order[top - 1 : top + 1]] = 0.0
     count = max(NEAREST, int((distance == 0.0).sum()))
     return np.sort(np.argsort(distance, kind="stable")[:count])
-
-
-def _draws(posterior: Posterior, ids: Sequence[int], *, rng: np.random.Generator) -> Floats:
-    """Drawn values, a row a draw. The eigenvalues may be 0 but for rounding."""
-    mean, covariance = posterior.joint(ids)
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return np.asarray(mean + rng.standard_normal((DRAWS, len(ids))) @ root.T)
 
 
 def _best(drawn: Floats, *, count: int) -> Flags:

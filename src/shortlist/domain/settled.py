@@ -8,7 +8,6 @@ numpy, like `posterior`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +16,7 @@ import numpy as np
 
 from shortlist.domain.information import NOISE, border, chance
 from shortlist.domain.laplace import Floats
-from shortlist.domain.moments import Joint, refined
+from shortlist.domain.moments import draws, refined
 from shortlist.domain.posterior import Posterior
 
 SETTLED: Final = 0.9
@@ -26,14 +25,8 @@ SETTLED: Final = 0.9
 CONTENDERS: Final = 60
 """Candidates on both sides of the border whose order is drawn; the others' places are safe."""
 
-DRAWS: Final = 1000
-"""For each scale; a probability near 0.9 is then known to half a percent."""
-
-SCALES: Final = (0.4, 0.63, 1.0, 1.6, 2.5)
-"""The spreads may be so many times those of the posterior."""
-
-DOUBT: Final = 0.7
-"""Standard deviation of the logarithm of the scale, before any vote: a factor of two."""
+DRAWS: Final = 4000
+"""A probability near 0.9 is then known to half a percent."""
 
 ROUGH: Final = 400
 """Draws within an imagined course of votes, which only has to notice the end."""
@@ -82,21 +75,8 @@ def probability(
     if not 0 < top < len(ids):
         return 1.0
     near, inside = _border(posterior, ids, top=top, count=CONTENDERS)
-    if posterior.covariance is None:
-        scaled = [(1.0, refined(posterior, near))]
-    else:
-        scaled = [(scale, refined(posterior.rescaled(scale), near)) for scale in SCALES]
-    weight = _weights(scaled)
-    sure = [_unchanged(joint, top=inside, draws=DRAWS, rng=rng) for _, joint in scaled]
-    return float(weight @ np.array(sure))
-
-
-def _weights(scaled: Sequence[tuple[float, Joint]]) -> Floats:
-    """How believable each scale is after the votes; they sum to 1."""
-    logs = np.array([math.log(scale) for scale, _ in scaled])
-    height = np.array([joint.evidence for _, joint in scaled]) - (logs / DOUBT) ** 2 / 2
-    weight = np.exp(height - height.max())
-    return np.asarray(weight / weight.sum())
+    drawn = draws(posterior, near, count=DRAWS, rng=rng)
+    return _unchanged(drawn, top=inside)
 
 
 def _border(
@@ -115,17 +95,9 @@ def _border(
     return [ids[place] for place in kept], inside
 
 
-def _unchanged(joint: Joint, *, top: int, draws: int, rng: np.random.Generator) -> float:
+def _unchanged(drawn: Floats, *, top: int) -> float:
     """The share of draws in which the first `top` are all above the others."""
-    drawn = _draw(joint.mean, joint.covariance, draws=draws, rng=rng)
     return float(np.mean(drawn[:, :top].min(axis=1) > drawn[:, top:].max(axis=1)))
-
-
-def _draw(mean: Floats, covariance: Floats, *, draws: int, rng: np.random.Generator) -> Floats:
-    """Draws by row. The eigenvalues may be 0 but for rounding, where Cholesky's factor fails."""
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return np.asarray(mean + rng.standard_normal((draws, len(mean))) @ root.T)
 
 
 def _course(mean: Floats, covariance: Floats, *, top: int, rng: np.random.Generator) -> int:
@@ -134,7 +106,7 @@ def _course(mean: Floats, covariance: Floats, *, top: int, rng: np.random.Genera
     Each goes to the pair across the border that has the most doubt to lose, which is quicker to
     find than what `information` shows and needs about as many votes.
     """
-    truth = _draw(mean, covariance, draws=1, rng=rng)[0]
+    truth = rng.multivariate_normal(mean, covariance, check_valid="ignore", method="eigh")
     for votes in range(1, FARTHEST):
         order = np.argsort(-mean, kind="stable")
         inside, outside = order[:top, None], order[None, top:]
@@ -148,9 +120,10 @@ def _course(mean: Floats, covariance: Floats, *, top: int, rng: np.random.Genera
         mean, covariance = _heard(mean, covariance, winner=winner, loser=loser)
         # No set is surer than its least sure pair, and that is known without a draw.
         if votes % LOOK_EVERY == 0 and float(wrong.max()) <= 1 - SETTLED:
-            best = Joint(mean[order], covariance[np.ix_(order, order)], 0.0)
-            sure = _unchanged(best, top=top, draws=ROUGH, rng=rng)
-            if sure >= SETTLED:
+            drawn = rng.multivariate_normal(
+                mean, covariance, ROUGH, check_valid="ignore", method="eigh"
+            )
+            if _unchanged(drawn[:, order], top=top) >= SETTLED:
                 return votes
     return FARTHEST
 
