@@ -50,7 +50,7 @@ REACHED: Final = 0.1
 REACHED_CONFUSED: Final = 0.2
 """And with a confusing judge, for whom it takes several times the votes."""
 
-BELOW: Final = 0.6
+BELOW: Final = 0.45
 """A chunk of seeds plays on to this part of the target, so that others' samples reach it too."""
 
 CHUNK: Final = 25

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shortlist.domain.evidence import Kill, Node, Vote
-from shortlist.domain.posterior import Posterior, Spreads, fit
+from shortlist.domain.posterior import POINTS, Posterior, Spreads, fit
 from shortlist.domain.settled import FARTHEST, SETTLED, FinishLine, finish_line, probability
 
 SPREADS = Spreads(base=300.0, step=200.0)
@@ -61,3 +61,26 @@ def test_siblings_move_together_and_are_not_taken_for_independent() -> None:
     alike = fit(nodes, [Vote(11, 12)] * 3, spreads=Spreads(base=3000.0, step=200.0))
     sure = probability(alike, [11, 12], top=1, rng=np.random.default_rng(1))
     assert sure > 0.85
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [1.0, 2.0], ids=["as assumed", "farther"])
+def test_what_it_says_is_how_often_it_is_right(scale: float) -> None:
+    """Also where values lie farther apart than the spreads say."""
+    runs = [_claimed(seed, spread=scale * 300.0 / POINTS) for seed in range(150)]
+    said, right = (np.array(column) for column in zip(*runs, strict=True))
+    sure = said > 0.6
+    assert right.mean() == pytest.approx(said.mean(), abs=0.09)
+    assert right[sure].mean() == pytest.approx(said[sure].mean(), abs=0.12)
+
+
+def _claimed(seed: int, *, spread: float) -> tuple[float, bool]:
+    """Forty votes on six candidates: how sure the top 2 is, and whether it is the true one."""
+    rng = np.random.default_rng(seed)
+    truth = rng.standard_normal(6) * spread
+    pairs = [rng.choice(6, 2, replace=False).tolist() for _ in range(40)]
+    wins = [rng.random() < 1 / (1 + math.exp(truth[two] - truth[one])) for one, two in pairs]
+    log = [Vote(*(pair if won else pair[::-1])) for pair, won in zip(pairs, wins, strict=True)]
+    posterior = flat(6, *log)
+    said = probability(posterior, range(6), top=2, rng=rng)
+    return said, set(np.argsort(-posterior.mean)[:2]) == set(np.argsort(-truth)[:2])

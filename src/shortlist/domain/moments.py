@@ -98,8 +98,8 @@ def draws(
     if posterior.covariance is None:
         return _drawn(refined(posterior, ids), count=count, rng=rng)
     scaled = [refined(posterior.rescaled(scale), ids) for scale in SCALES]
-    height = np.array([joint.evidence for joint in scaled])
-    height = height - (np.log(SCALES) / DOUBT) ** 2 / 2
+    evidence = np.array([joint.evidence for joint in scaled])
+    height = evidence - (np.log(SCALES) / DOUBT) ** 2 / 2
     weight = np.exp(height - height.max())
     ends = np.rint(np.cumsum(weight / weight.sum()) * count).astype(int)
     rows = np.diff(ends, prepend=0).tolist()
@@ -133,8 +133,8 @@ def _outside(mean: Floats, covariance: Floats, *, votes: Votes) -> Field:
     ahead = mean[votes.winner] - mean[votes.loser]
     wrong = (1 - np.tanh(ahead / 2)) / 2
     bend = wrong * (1 - wrong)
-    precision: Floats = np.linalg.inv(covariance)
-    whole = Field(precision, np.asarray(precision @ mean, dtype=np.float64))
+    precision = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
+    whole = Field(precision, precision @ mean)
     return _with(whole, votes, precision=-bend, pull=-(bend * ahead + wrong))
 
 
