@@ -43,6 +43,7 @@ VOTED: Final = 1e6
 """Points put on a pair's account for what should rather not be: far more than a vote is worth."""
 
 Chances: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
 
 
 class Contender(NamedTuple):
@@ -84,8 +85,8 @@ def choose(
     `taken` pairs never come, `voted` ones and the `last` only when no other is left. One image may
     stand in pair after pair, but not in two neighbours of those given here, where a vote on the
     first would change what the second is worth. While someone has not been voted on, or has had
-    few votes beside the others (`FAIR`), the pair holds one of those with the fewest, so that
-    nobody waits for ever.
+    few votes beside the others (`FAIR`), the pair holds one of those with the fewest, and two while
+    there are two without a vote: nobody waits for ever.
     """
     among, edge, joint = _drawn(posterior, sorted(contenders), top=top)
     worth = gains(joint.mean, joint.covariance, edge=edge)
@@ -110,13 +111,23 @@ def _best(open_: Floats, votes: Integers, *, last: Sequence[int], usual: float) 
     for place in last:
         points[place] -= SEEN
         points[:, place] -= SEEN
-    if len(votes) and (votes.min() == 0 or votes.min() * FAIR < usual):
-        fewest = votes == votes.min()
-        fair = np.where(fewest[:, None] | fewest, points, -np.inf)
-        points = fair if np.isfinite(fair).any() else points
+    for due in _due(votes, usual=usual):
+        if np.isfinite(points[due]).any():
+            points = np.where(due, points, -np.inf)
+            break
     if not np.isfinite(points).any():
         return None
     return [int(place) for place in np.unravel_index(int(np.argmax(points)), points.shape)]
+
+
+def _due(votes: Integers, *, usual: float) -> list[Flags]:
+    """The pairs that come before all others, n × n, the most pressing first: two without a vote,
+    then one of those with the fewest."""
+    least = int(votes.min(initial=int(usual) + 1))
+    fewest = votes == least
+    if least == 0:
+        return [fewest[:, None] & fewest, fewest[:, None] | fewest]
+    return [fewest[:, None] | fewest] if least * FAIR < usual else []
 
 
 def _open(worth: Floats, ids: Sequence[int], *, closed: Closed) -> Floats:
