@@ -21,11 +21,28 @@ if TYPE_CHECKING:
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SIZES = {"desk": {"width": 1280, "height": 720}, "phone": {"width": 390, "height": 844}}
-# Of the editor's format, with a node type that nobody has.
+# Of the editor's format, with a node type that nobody has on the way to the result.
 STRANGE = {
     "version": 0.4,
-    "links": [],
-    "nodes": [{"id": 7, "type": "NoSuchNode", "title": "My odd node", "mode": 0, "inputs": []}],
+    "links": [[1, 7, 0, 9, 0, "IMAGE"]],
+    "nodes": [
+        {
+            "id": 7,
+            "type": "NoSuchNode",
+            "title": "My odd node",
+            "mode": 0,
+            "inputs": [],
+            "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1]}],
+        },
+        {
+            "id": 9,
+            "type": "SaveImage",
+            "mode": 0,
+            "inputs": [{"name": "images", "type": "IMAGE", "link": 1}],
+            "outputs": [],
+            "widgets_values": ["ComfyUI"],
+        },
+    ],
 }
 DROP = """([name, text]) => {
   const files = new DataTransfer();
