@@ -165,7 +165,7 @@ def test_a_step_is_checked_and_tried_on_a_sample(hub: Hub, page: Page) -> None:
     page.get_by_text("Every step can run on some server.").wait_for()
     start = page.get_by_role("button", name="Make one image")
     sample = {"name": "me.png", "mimeType": "image/png", "buffer": picture_made_with("base")}
-    page.locator("input[type=file]").set_input_files([sample])
+    page.get_by_label("Choose a picture").set_input_files([sample])
     page.get_by_text("me.png is the sample").wait_for()
     start.click()
     for side in ("Before", "After"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from shortlist.comfy.faults import WorkflowFault
 from shortlist.comfy.plain import JSON, a_dict, a_list, a_text, is_whole
@@ -141,10 +142,16 @@ def _target_json(target: Target) -> JSON:
     return made
 
 
+LARGEST_SEED: Final = 2**64 - 1
+"""No server takes more; a browser, which counts in floats, sends back a little more."""
+
+
 def _target(role: str, stored: JSON) -> Target:
     held = a_dict(stored)
     node, name = a_text(held.get("node"), limit=200), a_text(held.get("input"), limit=200)
     if not node or not name:
         raise WorkflowFault(f"The binding {role!r} names no node and input.")
     top = held.get("top")
-    return Target(node, name, top if isinstance(top, int) and is_whole(top) else None)
+    if not (isinstance(top, int) and is_whole(top)):
+        return Target(node, name, None)
+    return Target(node, name, min(top, LARGEST_SEED))

@@ -14,7 +14,7 @@ from shortlist.comfy.faults import ComfyError, WorkflowFault
 from shortlist.comfy.workflow import Catalogue, IssueKind, check
 from shortlist.dispatcher.desk import Desk
 from shortlist.dispatcher.floor import COURTESY_SECONDS, Hand
-from shortlist.services import assignments, attempts, graphs, selection
+from shortlist.services import assignments, attempts, backends, graphs, selection
 from shortlist.services.graphs import Template
 from shortlist.services.jobs import Flight
 from shortlist.services.selection import Choice
@@ -131,6 +131,9 @@ class Chooser:
         now, wildcards = self._desk.clock(), await asyncio.to_thread(self._desk.wildcards.read)
 
         def claim(tx: Tx) -> Flight | None:
+            # Asked here, too: a person may have switched it off a moment ago.
+            if not backends.takes_jobs(tx, self._backend_id):
+                return None
             claimed = selection.claim(
                 tx,
                 backend_id=self._backend_id,

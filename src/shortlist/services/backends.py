@@ -121,6 +121,12 @@ def change(
         _tell(tx, backend_id, now=now)
 
 
+def takes_jobs(tx: Tx, backend_id: int) -> bool:
+    """Whether the server is in use: one that drains, or is gone, gets nothing new."""
+    there = select(Backend.id).where(Backend.id == backend_id, Backend.enabled)
+    return tx.execute(there).first() is not None
+
+
 def remove(tx: Tx, backend_id: int, *, now: datetime) -> None:
     """Takes a server out of the list. Raises `Conflict` while it has jobs.
 
