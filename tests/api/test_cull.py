@@ -52,6 +52,7 @@ def test_there_are_five_stars_and_no_others(
 @pytest.mark.parametrize("wrong", ["7-9", "a", "1,", ",".join(["1"] * 201), str(2**63)])
 def test_images_at_hand_that_make_no_sense_are_refused(client: httpx2.Client, wrong: str) -> None:
     assert client.get("/api/cull", params={"exclude": wrong}).status_code == 422
+    assert client.get("/api/fours", params={"exclude": wrong}).status_code == 422
 
 
 def test_the_rejected_images_of_an_open_walk_are_in_autopsies(

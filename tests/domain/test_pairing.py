@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.domain.pairing import Contestant, Key, Sides, choose, key_of, parse, written
+from shortlist.domain.pairing import (
+    Contestant,
+    Key,
+    Sides,
+    choose,
+    fours,
+    key_of,
+    parse,
+    written,
+)
 from shortlist.errors import BadInput
 
 CONTESTANTS = st.lists(
@@ -133,6 +142,26 @@ def test_equal_candidates_and_equal_dice_give_equal_pairs(
         return choose(order, count=8, taken=(), tired=(), last=(), rng=rng)
 
     assert pairs(pool) == pairs(pool[::-1])
+
+
+@given(CONTESTANTS, st.sets(st.integers(1, 40), max_size=6), SEEDS)
+def test_fours_are_of_different_images_with_a_fresh_one_in_each(
+    pool: list[Contestant], taken: set[int], seed: int
+) -> None:
+    groups = fours(pool, count=8, taken=taken, rng=random.Random(seed))
+    shown = [id for group in groups for id in group]
+    assert len(shown) == len(set(shown)) == 4 * len(groups)
+    assert set(shown) <= {c.id for c in pool} - taken
+    new = {c.id for c in pool if c.fresh}
+    assert all(new & set(group) for group in groups)
+    left = {c.id for c in pool} - taken - set(shown)
+    assert len(groups) == 8 or len(left) < 4 or not left & new
+
+
+def test_the_four_have_close_ratings() -> None:
+    pool = [fresh(id, elo) for id, elo in enumerate([1000.0, 1300.0] * 4, start=1)]
+    groups = fours(pool, count=2, taken=(), rng=random.Random(1))
+    assert sorted(map(sorted, groups)) == [[1, 3, 5, 7], [2, 4, 6, 8]]
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**9))

@@ -41,20 +41,36 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start_demo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Start]:
     """Starts demos, each with data of its own, and ends them with the test.
 
-    They begin with all images made, or, with `seconds_per_image`, with none.
+    They begin with all images made, or, with `seconds_per_image`, with none. One that starts
+    `in_place_of` another ends that and has its data and its address, as after an update.
     """
-    running: list[Program] = []
+    running: dict[Hub, tuple[Path, Program]] = {}
 
-    def start(*, seconds_per_image: float | None = None) -> Hub:
-        folder = tmp_path / f"demo-{len(running)}"
-        if seconds_per_image is None:
+    def start(*, seconds_per_image: float | None = None, in_place_of: Hub | None = None) -> Hub:
+        folder, port = tmp_path / f"demo-{len(running)}", 0
+        if in_place_of is not None:
+            folder, before = running.pop(in_place_of)
+            port = before.port
+            before.stop()
+        elif seconds_per_image is None:
             shutil.copytree(request.getfixturevalue("played"), folder)
-        running.append(_demo(folder, seconds_per_image=seconds_per_image or 0.01))
-        return Hub(running[-1].url)
+        program = _demo(folder, seconds_per_image=seconds_per_image or 0.01, port=port)
+        hub = Hub(program.url)
+        running[hub] = (folder, program)
+        return hub
 
     yield start
-    for program in running:
+    for _, program in running.values():
         program.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_demo(played: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """One demo with all images made, for tests that follow on one another."""
+    folder = tmp_path_factory.mktemp("shared") / "demo"
+    shutil.copytree(played, folder)
+    with ending(_demo(folder, seconds_per_image=0.01)) as program:
+        yield Hub(program.url)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +83,10 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, Path]]
         yield hub, folder / "demo" / "shortlist.db"
 
 
-def _demo(folder: Path, *, seconds_per_image: float) -> Program:
+def _demo(folder: Path, *, seconds_per_image: float, port: int = 0) -> Program:
     options = {
         "--data": str(folder),
-        "--port": "0",
+        "--port": str(port),
         "--target-leaves": str(FINISHED),
         "--seconds-per-image": str(seconds_per_image),
         "--log-level": "WARNING",

@@ -7,9 +7,12 @@ import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
+
+from benchmarks.browser import until_a_key_counts
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -18,8 +21,8 @@ COMES_WITHIN = 60.0
 """Seconds until a condition of a test has to hold."""
 FINISHED = 12
 """Finished images of the demo's run in these tests: 66 pairs in the last step."""
-BOUNCE_MS = 150
-"""The page takes a key sooner after the paint for a bouncing one."""
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 Json = dict[str, object]
 
@@ -91,14 +94,7 @@ def until(
 
 def on_stage(page: Page) -> tuple[str, str]:
     """The content hashes of the pictures being judged, left then right, once a key counts."""
-    page.wait_for_function(
-        """bounce => {
-          const shown = document.querySelector('[data-place="current"]')?.dataset.shown;
-          return shown && performance.now() - Number(shown) > bounce;
-        }""",
-        arg=BOUNCE_MS,
-        polling=20,
-    )
+    until_a_key_counts(page)
     return pictures(page)
 
 
@@ -116,3 +112,11 @@ def press(page: Page, key: str) -> tuple[str, str]:
     judged = on_stage(page)
     page.keyboard.press(key)
     return judged
+
+
+def faults(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe finds wrong: each rule that is broken, and where."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run().then(told => told.violations)")
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]

@@ -218,6 +218,7 @@ def test_a_large_column_is_never_read_as_a_whole(studio: Studio) -> None:
     """Its costs are bounded by limits, so every read of candidates goes through an index."""
     studio.images(2)
     scope = {"person": "ann", "run": studio.run, "step_order": 1, "most": 1, "aside": [0]}
+    scope["others"] = 1
     limits = {"few": 1, "window": 1, "near": 1, "elo_0": 1000.0, "ids": [1]}
     queries = [
         decks.FRESH_COLUMN,

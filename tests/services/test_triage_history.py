@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -31,6 +32,7 @@ from shortlist.services.acts import (
     UndoAct,
     VoteAct,
     WalkAct,
+    WorstAct,
 )
 from shortlist.services.triage import Chosen, Item
 from shortlist.store import schema
@@ -237,12 +239,13 @@ def test_every_kind_of_act_can_be_taken_back(studio: Studio) -> None:
 
 @dataclass(eq=False)
 class Deed:
-    """What one undo takes back: a vote, a tie, a skip, or a kill with its walk."""
+    """What one undo takes back: a vote, a tie, a worst of four, a skip, or a kill with its walk."""
 
     id: str
     person: str
     at: int  # when it was last added to
     deltas: dict[int, float] = field(default_factory=dict)
+    votes: Counter[int] = field(default_factory=Counter)
     killed: list[int] = field(default_factory=list)
     lineage: list[int] = field(default_factory=list)
     asked: int | None = None  # a position in the lineage
@@ -278,7 +281,25 @@ class Judging(RuleBasedStateMachine):
         expected = 1 / (1 + 10 ** ((self.elo(b) - self.elo(a)) / 400))
         gain = 32 * ((0.5 if tie else 1.0) - expected)
         deed.deltas = {a: gain, b: -gain}
+        deed.votes.update((a, b))
         if self.tries(act, person, self.live(a) and self.live(b)):
+            self.done(deed)
+
+    @rule(data=st.data(), person=PEOPLE)
+    def someone_names_the_worst_of_four(self, data: st.DataObject, person: str) -> None:
+        columns = [[id for id in self.parents if len(self.lineage(id)) == n] for n in (2, 3, 4)]
+        column = data.draw(st.sampled_from(columns))
+        four = data.draw(st.permutations(column))[:4]
+        worst = data.draw(st.sampled_from(four))
+        act = WorstAct(an_id(), worst, tuple(four))
+        deed = Deed(act.id, person, self.tick())
+        for other in (id for id in four if id != worst):
+            behind = self.elo(worst) + deed.deltas.get(worst, 0.0)
+            gain = 32 * (1 - 1 / (1 + 10 ** ((behind - self.elo(other)) / 400)))
+            deed.deltas[other] = gain
+            deed.deltas[worst] = deed.deltas.get(worst, 0.0) - gain
+            deed.votes.update((other, worst))
+        if self.tries(act, person, all(map(self.live, four))):
             self.done(deed)
 
     @rule(data=st.data(), person=PEOPLE)
@@ -355,7 +376,7 @@ class Judging(RuleBasedStateMachine):
             assert state.rejected == self.rejected(id)
             assert state.rejected_ancestors == sum(map(self.rejected, ancestors))
             assert state.elo == pytest.approx(self.elo(id), abs=1e-6)
-            assert state.votes == sum(id in deed.deltas for deed in self.standing())
+            assert state.votes == sum(deed.votes[id] for deed in self.standing())
 
     @invariant()
     def every_standing_kill_blames_what_its_walk_found(self) -> None:

@@ -3,7 +3,7 @@
 import type { ActKind } from "./api/types";
 
 /** Scopes that are open together share their keys: see `together`. */
-export type Scope = "everywhere" | "picture" | "vote" | "walk" | "cull" | "sweep" | "board" | "lightbox" | "run";
+export type Scope = "everywhere" | "picture" | "vote" | "walk" | "fours" | "cull" | "sweep" | "board" | "lightbox" | "run";
 
 export interface Command {
   scope: Scope;
@@ -28,6 +28,16 @@ export const commands = {
   "vote.kill.pointed": { scope: "vote", keys: ["x"], outbox: "kill" },
   "vote.history": { scope: "vote", keys: ["h"] },
   "vote.walk": { scope: "vote", keys: ["w"] },
+  "fours.worst.1": { scope: "fours", keys: ["1"], outbox: "worst" },
+  "fours.worst.2": { scope: "fours", keys: ["2"], outbox: "worst" },
+  "fours.worst.3": { scope: "fours", keys: ["3"], outbox: "worst" },
+  "fours.worst.4": { scope: "fours", keys: ["4"], outbox: "worst" },
+  "fours.kill.1": { scope: "fours", keys: ["Shift+1"], outbox: "kill" },
+  "fours.kill.2": { scope: "fours", keys: ["Shift+2"], outbox: "kill" },
+  "fours.kill.3": { scope: "fours", keys: ["Shift+3"], outbox: "kill" },
+  "fours.kill.4": { scope: "fours", keys: ["Shift+4"], outbox: "kill" },
+  "fours.skip": { scope: "fours", keys: ["ArrowUp"] },
+  "fours.walk": { scope: "fours", keys: ["w"] },
   "walk.before": { scope: "walk", keys: ["ArrowLeft"], outbox: "walk" },
   "walk.this": { scope: "walk", keys: ["ArrowDown", "x"], outbox: "walk" },
   "walk.fine": { scope: "walk", keys: ["ArrowRight"], outbox: "walk" },
@@ -119,6 +129,7 @@ export const command = (id: CommandId): Command => commands[id];
 export const together: readonly (readonly Scope[])[] = [
   ["vote", "picture", "everywhere"],
   ["walk", "picture", "everywhere"],
+  ["fours", "picture", "everywhere"],
   ["cull", "picture", "everywhere"],
   ["sweep", "everywhere"],
   ["board", "run", "everywhere"],

@@ -21,6 +21,7 @@ export const cull = {
   grid: (step: string) => `Mark the broken ones: ${step}`,
   tile: (place: number, marked: boolean) => `Picture ${place}${marked ? ", marked as broken" : ""}`,
   marked: "broken",
+  lost: "This picture can't be shown",
   next: (marked: number, kept: number) => (marked === 0 ? `Keep ${kept}` : `Reject ${marked}, keep ${kept}`),
   swept: (marked: number, kept: number) => `Rejected ${marked}, kept ${kept}.`,
   done: "Nothing left to cull",

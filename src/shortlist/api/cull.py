@@ -6,15 +6,12 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from shortlist.api.deps import LARGEST_ID, IdInQuery, InRooms
+from shortlist.api.deps import AtHand, IdInQuery, InRooms, StepInQuery
 from shortlist.api.edge import StrictRoute
 from shortlist.api.models import NamedRef, Shape, Shown, Step
-from shortlist.errors import BadInput
 from shortlist.services import cull, pipelines
 
 MOST_IMAGES: Final = 60
-MOST_AT_HAND: Final = 200
-_IDS: Final = r"^([0-9]+(,[0-9]+)*)?$"
 
 router = APIRouter(tags=["triage"], route_class=StrictRoute)
 
@@ -33,19 +30,15 @@ class Cull(Shape):
 def get_cull(
     rooms: InRooms,
     run: IdInQuery = None,
-    step: Annotated[int | None, Query(ge=1, le=1000, description="the step's order")] = None,
+    step: StepInQuery = None,
     count: Annotated[int, Query(ge=1, le=MOST_IMAGES)] = 24,
-    exclude: Annotated[
-        str, Query(pattern=_IDS, max_length=4_000, description="images at hand: 7,12,40")
-    ] = "",
+    *,
+    at_hand: AtHand,
 ) -> Cull:
     """Images nobody has judged yet, one by one: from the column that has most of them.
 
     `run` and `step` pin a run and a column.
     """
-    at_hand = [int(id) for id in exclude.split(",") if id]
-    if len(at_hand) > MOST_AT_HAND or any(id > LARGEST_ID for id in at_hand):
-        raise BadInput(f"Name at most {MOST_AT_HAND} real images.", field="exclude")
     with rooms.database.snapshot() as tx:
         found = cull.fresh(tx, run_id=run, step_order=step, count=count, exclude=at_hand)
         column = found.column

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from shortlist.comfy.workflow import Catalogue
 from shortlist.domain.prompts import Wildcards
-from shortlist.errors import Unavailable
+from shortlist.errors import BadInput, Unavailable
 from shortlist.images.blobs import Blobs
 from shortlist.images.renderer import RendererPool
 from shortlist.services.trials import Trial, Wish
@@ -181,5 +181,28 @@ async def now() -> datetime:
 
 InRooms = Annotated[Rooms, Depends(rooms)]
 Now = Annotated[datetime, Depends(now)]
+MOST_AT_HAND: Final = 200
+"""Images or pairs that a page may already hold."""
+
+
+def ids_at_hand(
+    exclude: Annotated[
+        str,
+        Query(
+            pattern=r"^([0-9]+(,[0-9]+)*)?$",
+            max_length=4_000,
+            description="images at hand: 7,12,40",
+        ),
+    ] = "",
+) -> list[int]:
+    """The images that a page already holds; raises `BadInput` for what can't be such."""
+    ids = [int(id) for id in exclude.split(",") if id]
+    if len(ids) > MOST_AT_HAND or any(id > LARGEST_ID for id in ids):
+        raise BadInput(f"Name at most {MOST_AT_HAND} real images.", field="exclude")
+    return ids
+
+
+AtHand = Annotated[list[int], Depends(ids_at_hand)]
 IdInPath = Annotated[int, InPath(ge=1, le=LARGEST_ID)]
 IdInQuery = Annotated[int | None, Query(ge=1, le=LARGEST_ID)]
+StepInQuery = Annotated[int | None, Query(ge=1, le=1000, description="the step's order")]

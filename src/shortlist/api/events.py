@@ -58,6 +58,13 @@ class JobChanged(Told):
     error: str | None = None
 
 
+class Kept(Told):
+    """A person kept an image, with so many `stars`; null: not after all."""
+
+    candidate: int
+    stars: int | None
+
+
 class RunChanged(Told):
     pass
 
@@ -116,6 +123,12 @@ class CandidateRestoredEvent(Shape):
     data: CandidateRestored
 
 
+class KeptEvent(Shape):
+    id: int
+    event: Literal[EventKind.KEPT]
+    data: Kept
+
+
 class RatedEvent(Shape):
     id: int
     event: Literal[EventKind.RATED]
@@ -168,6 +181,7 @@ AnyEvent = Annotated[
     | CandidateRejectedEvent
     | CandidateRestoredEvent
     | RatedEvent
+    | KeptEvent
     | JobChangedEvent
     | RunChangedEvent
     | GateChangedEvent

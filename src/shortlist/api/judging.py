@@ -135,6 +135,7 @@ class Undone(Shape):
     kind: ActKind
     label: str
     pair: Pair | None
+    four: list[Shown]
 
 
 class ActResult(Shape):

@@ -159,6 +159,7 @@ _DATA: Final[dict[EventKind, Callable[[Entry, News], events.Told | None]]] = {
     EventKind.CANDIDATE_REJECTED: _plain(events.CandidateRejected),
     EventKind.CANDIDATE_RESTORED: _plain(events.CandidateRestored),
     EventKind.RATED: _plain(events.Rated),
+    EventKind.KEPT: _plain(events.Kept),
     EventKind.JOB_CHANGED: _plain(events.JobChanged),
     EventKind.RUN_CHANGED: _plain(events.RunChanged),
     EventKind.GATE_CHANGED: _plain(events.GateChanged),

@@ -379,4 +379,5 @@ class Status(Shape):
     failures: int = Field(description="groups of failures that wait for a person")
     why: str
     next_job: Reason | None
+    autopsies: int = Field(description="rejected images whose cause is open")
     last_event: int

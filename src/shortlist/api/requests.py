@@ -246,6 +246,15 @@ class TieAct(_Act):
     versus_parent: bool = False
 
 
+class WorstAct(_Act):
+    """Of the four `images`, in reading order as they stood, `worst` loses to each of the others."""
+
+    kind: Literal[ActKind.WORST]
+    worst: Id
+    images: tuple[Id, Id, Id, Id]
+    shown_ms: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+
+
 class SkipAct(_Act):
     kind: Literal[ActKind.SKIP]
     a: Id
@@ -341,6 +350,7 @@ class RedoAct(_Act):
 Act = Annotated[
     VoteAct
     | TieAct
+    | WorstAct
     | SkipAct
     | KillAct
     | KillBothAct

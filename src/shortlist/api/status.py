@@ -10,12 +10,12 @@ from fastapi import APIRouter
 
 from shortlist import __version__
 from shortlist.api import backends, runs
-from shortlist.api.deps import InRooms, Now
+from shortlist.api.deps import PERSON, InRooms, Now
 from shortlist.api.edge import StrictRoute
 from shortlist.api.models import Alive, Backend, Reason, RunSummary, Shape, Status
 from shortlist.domain import next_job as rule
 from shortlist.domain.model import Health, RunStatus
-from shortlist.services import failures, graphs, journal, overview, plugins, selection
+from shortlist.services import autopsies, failures, graphs, journal, overview, plugins, selection
 from shortlist.services.plugins import Kind
 from shortlist.store.db import Tx
 
@@ -63,6 +63,7 @@ def glance(tx: Tx, *, now: datetime) -> Status:
         failures=failures.waiting(tx),
         why=_why(tx, summaries, servers, next_job, kept=_kept(tx, choice, servers)),
         next_job=next_job,
+        autopsies=autopsies.waiting(tx, PERSON),
         last_event=journal.last(tx),
     )
 

@@ -10,7 +10,15 @@ from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 
 from shortlist.api import problems
-from shortlist.api.deps import LARGEST_ID, PERSON, IdInQuery, InRooms, Now
+from shortlist.api.deps import (
+    LARGEST_ID,
+    MOST_AT_HAND,
+    PERSON,
+    IdInQuery,
+    InRooms,
+    Now,
+    StepInQuery,
+)
 from shortlist.api.edge import StrictRoute
 from shortlist.api.judging import (
     ActResult,
@@ -38,7 +46,6 @@ from shortlist.store.db import Database, Tx
 S = TypeVar("S", bound=Shape)
 
 MOST_PAIRS: Final = 50
-MOST_AT_HAND: Final = 200
 _KEYS: Final = r"^([0-9]+-[0-9]+(,[0-9]+-[0-9]+)*)?$"
 
 router = APIRouter(tags=["triage"], route_class=StrictRoute)
@@ -46,6 +53,7 @@ router = APIRouter(tags=["triage"], route_class=StrictRoute)
 ACTS: Final[dict[ActKind, type[acts.Act]]] = {
     ActKind.VOTE: acts.VoteAct,
     ActKind.TIE: acts.TieAct,
+    ActKind.WORST: acts.WorstAct,
     ActKind.SKIP: acts.SkipAct,
     ActKind.KILL: acts.KillAct,
     ActKind.KILL_BOTH: acts.KillBothAct,
@@ -65,7 +73,7 @@ def get_deck(
     rooms: InRooms,
     *,
     run: IdInQuery = None,
-    step: Annotated[int | None, Query(ge=1, le=1000, description="the step's order")] = None,
+    step: StepInQuery = None,
     count: Annotated[int, Query(ge=1, le=MOST_PAIRS)] = 8,
     exclude: Annotated[
         str, Query(pattern=_KEYS, max_length=4_000, description="keys at hand: 7-9,12-40")

@@ -94,6 +94,7 @@ class ActKind(StrEnum):
 
     VOTE = "vote"
     TIE = "tie"
+    WORST = "worst"
     SKIP = "skip"
     KILL = "kill"
     KILL_BOTH = "kill_both"

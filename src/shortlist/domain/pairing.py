@@ -1,4 +1,4 @@
-"""Which two images to show, and on which side.
+"""Which two images to show, and on which side; or which four, to choose the worst of.
 
 SQL hands in a handful of candidates around the ones that need a vote (`services/deck.py`); the
 choice among them is made here, so that equal candidates and equal dice give equal pairs.
@@ -91,6 +91,34 @@ def choose(
         draft.take(*pair)
         pairs.append(pair)
     return [shuffled(*pair, rng=rng) for pair in pairs]
+
+
+def fours(
+    contestants: Collection[Contestant],
+    *,
+    count: int,
+    taken: Collection[int],
+    rng: random.Random,
+) -> list[list[int]]:
+    """Up to `count` groups of four in the order to show them, no image twice and none of `taken`.
+
+    The first of each group is a fresh one with the fewest votes; the others have the closest
+    ratings, fresh ones before others. Their places are shuffled.
+    """
+    noise = {c.id: rng.random() for c in sorted(contestants, key=lambda c: c.id)}
+    pool = [c for c in contestants if c.id not in taken]
+    groups: list[list[int]] = []
+    while len(groups) < count and len(pool) >= 4 and any(c.fresh for c in pool):
+        focus = min(pool, key=lambda c: (not c.fresh, c.votes, noise[c.id]))
+        pool.remove(focus)
+        near = sorted(
+            pool, key=lambda c: (abs(c.elo - focus.elo), not c.fresh, c.votes, noise[c.id])
+        )
+        group = [focus.id, *(c.id for c in near[:3])]
+        pool = near[3:]
+        rng.shuffle(group)
+        groups.append(group)
+    return groups
 
 
 def mix_in(

@@ -40,6 +40,17 @@ class TieAct:
 
 
 @dataclass(frozen=True, slots=True)
+class WorstAct:
+    """Of the four `images`, as they stood in reading order, `worst` is the worst."""
+
+    kind: ClassVar[ActKind] = ActKind.WORST
+    id: str
+    worst: int
+    images: tuple[int, ...]
+    shown_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SkipAct:
     """`a` stood on the left."""
 
@@ -163,6 +174,7 @@ class RedoAct:
 Act: TypeAlias = (
     VoteAct
     | TieAct
+    | WorstAct
     | SkipAct
     | KillAct
     | KillBothAct
@@ -239,7 +251,7 @@ def sides_of(act: Act) -> Sides | None:
             return Sides(act.a, act.b)
         case KillAct(other=int(other)):
             return _sides(act.candidate, other, left=act.left or act.candidate)
-        case KillAct() | WalkAct() | UndoAct() | RedoAct():
+        case KillAct() | WorstAct() | WalkAct() | UndoAct() | RedoAct():
             return None
         case ApproveAct() | ReopenAct() | ConfirmAct() | PinAct() | KeepAct():
             return None

@@ -74,6 +74,11 @@ def pile(tx: Tx, person: str) -> Autopsies:
     return Autopsies(len(open_ones), groups)
 
 
+def waiting(tx: Tx, person: str) -> int:
+    """How many images are in the pile of `person`."""
+    return len(_open(tx, person))
+
+
 @dataclass(frozen=True, slots=True)
 class _Open(Open):
     walk: str

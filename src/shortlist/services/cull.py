@@ -16,11 +16,13 @@ from sqlalchemy import BindParameter, bindparam, select, text, update
 from shortlist.domain.model import CandidateStatus
 from shortlist.errors import Conflict, NotFound
 from shortlist.services.acts import Answer, Doing, KeepAct, Outcome
-from shortlist.services.deck import MOST_COUNTED, Column
+from shortlist.services.branches import News
+from shortlist.services.deck import MOST_COUNTED, Column, find_run
 from shortlist.services.history import Entry
+from shortlist.services.journal import EventKind
 from shortlist.services.showing import Shown, placed
 from shortlist.store.db import Tx
-from shortlist.store.schema import LIVE, ImageCandidate, PipelineRun
+from shortlist.store.schema import LIVE, ImageCandidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,7 @@ def fresh(
 
     Raises `NotFound` for a run that does not exist.
     """
-    if run_id is not None and _unknown(tx, run_id):
-        raise NotFound(f"There is no run {run_id}.")
+    find_run(tx, run_id)
     scope = {"run": run_id, "step_order": step_order}
     limits = {"aside": sorted(exclude), "most": MOST_COUNTED}
     row = tx.execute(FRESH_COLUMN, scope | limits).one_or_none()
@@ -123,10 +124,6 @@ KEPT: Final = text(
 )
 
 
-def _unknown(tx: Tx, run_id: int) -> bool:
-    return tx.execute(select(PipelineRun.id).where(PipelineRun.id == run_id)).first() is None
-
-
 def _act(entry: Entry) -> KeepAct:
     assert isinstance(entry.act, KeepAct)
     return entry.act
@@ -164,4 +161,5 @@ def _set(tx: Tx, candidate_id: int, *, to: int | None, label: str, was: int | No
         .values(stars=to)
         .returning(ImageCandidate.pipeline_run_id)
     ).scalar_one()
-    return Outcome(Answer(label, run_id=run_id, earlier_stars=was), news=())
+    told = News(EventKind.KEPT, run_id, {"candidate": candidate_id, "stars": to})
+    return Outcome(Answer(label, run_id=run_id, earlier_stars=was), news=[told])

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import BindParameter, Row, TextClause, bindparam, select, text
+from sqlalchemy import BindParameter, TextClause, bindparam, select, text
 
 from shortlist.domain import pairing
 from shortlist.domain.model import BIRTH_ELO, RunStatus
@@ -111,16 +111,16 @@ def deck(
     column go on, closest ratings and fewest votes first. With `parents` a few pairs are a child
     against its parent. Raises `NotFound` for an unknown run or step.
     """
-    scope: dict[str, object] = {"person": person, "run": run_id, "step_order": step_order}
+    scope = scope_of(person, run_id=run_id, step_order=step_order, fewest=2)
     ask = _Ask(person, count, exclude, _recent(tx, person), rng, now, top, desk)
     at_hand = _ids(exclude)
-    column = _fresh_column(tx, scope, aside=at_hand) or _right_most(tx, scope)
+    column = fresh_column(tx, scope, aside=at_hand) or _right_most(tx, scope)
     if column is None:
-        return _empty(tx, scope)
+        return _empty(tx, scope) or _nowhere(tx, run_id=run_id, step_order=step_order)
     sides = _deal(tx, column, ask=ask)
     if all(pairing.key_of(pair.left, pair.right) in ask.recent for pair in sides):
         # Pairs just skipped are all there is here: they go behind those of other columns.
-        other = _fresh_column(tx, scope, aside=at_hand | _ids(ask.recent))
+        other = fresh_column(tx, scope, aside=at_hand | _ids(ask.recent))
         if other is not None:
             column, sides = other, _deal(tx, other, ask=ask)
     if parents:
@@ -162,11 +162,10 @@ def _informed(tx: Tx, column: Column, *, ask: _Ask, top: int) -> list[Sides]:
 
 
 def _closest(tx: Tx, column: Column, *, ask: _Ask) -> list[Sides]:
-    candidates = _candidates(tx, column, ask=ask)
-    decided = _decided(tx, ask.person, ids=[id for id, _, _ in candidates])
-    voted = _ids(decided)
+    people = contestants(tx, column, ask.person, aside=_ids(ask.exclude), few=SPARE * ask.count)
+    decided = _decided(tx, ask.person, ids=[each.id for each in people])
     return pairing.choose(
-        [Contestant(id, elo, votes, fresh=id not in voted) for id, elo, votes in candidates],
+        people,
         count=ask.count,
         taken=ask.exclude,
         tired={*ask.recent, *decided},
@@ -204,7 +203,7 @@ _COLUMNS: Final = f"""
     JOIN pipeline_run AS run ON run.id = gate.pipeline_run_id
     WHERE (run.id = :run OR CAST(:run AS INTEGER) IS NULL AND run.status = 'active')
       AND (gate.step_order = :step_order OR CAST(:step_order AS INTEGER) IS NULL)
-      AND EXISTS (SELECT 1 FROM candidate WHERE {_HERE} LIMIT 1 OFFSET 1)
+      AND EXISTS (SELECT 1 FROM candidate WHERE {_HERE} LIMIT 1 OFFSET :others)
 """  # noqa: S608 made of this file's and the schema's own constants
 _RANKED: Final = "ORDER BY candidate.elo_score DESC, candidate.vote_count DESC, candidate.id"
 
@@ -303,7 +302,14 @@ def neighbours(ratings: int) -> TextClause:
     return text(" UNION ".join(_NEIGHBOURS.format(n=n) for n in range(ratings)))
 
 
-def _fresh_column(tx: Tx, scope: Mapping[str, object], *, aside: Collection[int]) -> Column | None:
+def scope_of(
+    person: str, *, run_id: int | None, step_order: int | None, fewest: int
+) -> dict[str, object]:
+    """Where `person` looks for images, in columns of at least `fewest`."""
+    return {"person": person, "run": run_id, "step_order": step_order, "others": fewest - 1}
+
+
+def fresh_column(tx: Tx, scope: Mapping[str, object], *, aside: Collection[int]) -> Column | None:
     """The right-most column with an image that this person has not voted on and not in `aside`."""
     limits = {"aside": sorted(aside), "most": MOST_COUNTED}
     row = tx.execute(FRESH_COLUMN, {**scope, **limits}).one_or_none()
@@ -315,19 +321,19 @@ def _right_most(tx: Tx, scope: Mapping[str, object]) -> Column | None:
     return None if row is None else Column(*row)
 
 
-def _candidates(tx: Tx, column: Column, *, ask: _Ask) -> list[Row[int, float, int]]:
-    """The candidates in need of a vote, and the closest ratings around each: id, rating, votes."""
-    here = {"person": ask.person, "run": column.run_id, "step_order": column.step_order}
-    limits = {
-        "aside": sorted(_ids(ask.exclude)),
-        "few": SPARE * ask.count,
-        "window": WINDOW,
-    }
+def contestants(
+    tx: Tx, column: Column, person: str, *, aside: Collection[int], few: int
+) -> list[Contestant]:
+    """The `few` candidates in need of this person's vote, and the closest ratings around each."""
+    here = {"person": person, "run": column.run_id, "step_order": column.step_order}
+    limits = {"aside": sorted(aside), "few": few, "window": WINDOW}
     needy = tx.execute(NEEDY_FRESH, here | limits).all() or tx.execute(NEEDY, here | limits).all()
     ratings = list(dict.fromkeys(elo for _, elo, _ in needy))[:MOST_AROUND]
     around = {f"elo_{n}": elo for n, elo in enumerate(ratings)}
     near = tx.execute(neighbours(len(around)), here | around | {"near": NEIGHBOURS}).all()
-    return list({row.id: row for row in (*needy, *near)}.values())
+    rows = {row.id: row for row in (*needy, *near)}.values()
+    voted = _ids(_decided(tx, person, ids=[row.id for row in rows]))
+    return [Contestant(id, elo, votes, fresh=id not in voted) for id, elo, votes in rows]
 
 
 def _decided(tx: Tx, person: str, *, ids: Sequence[int]) -> list[Key]:
@@ -365,10 +371,10 @@ EMPTY: Final = text(
 """The column whose first pair comes next: where jobs are at work, else the first of a run."""
 
 
-def _empty(tx: Tx, scope: Mapping[str, object]) -> Deck:
+def _empty(tx: Tx, scope: Mapping[str, object]) -> Deck | None:
     row = tx.execute(EMPTY, scope).one_or_none()
     if row is None:
-        return Deck((), None, _nowhere(tx, scope), None, 0)
+        return None
     name, status, gated, base_count, step_order, step_name, made, single, in_flight = row
     planned = max(2, base_count if gated and step_order == 1 else made + in_flight)
     sentence = f"{made} of {planned} {step_name} images made; the first pair comes with the second."
@@ -379,11 +385,17 @@ def _empty(tx: Tx, scope: Mapping[str, object]) -> Deck:
     return Deck((), None, Waiting(sentence, made, planned), single, 0)
 
 
-def _nowhere(tx: Tx, scope: Mapping[str, object]) -> Waiting:
+def _nowhere(tx: Tx, *, run_id: int | None, step_order: int | None) -> Deck:
     """What to say when no run or step fits; raises `NotFound` where one was named."""
-    if scope["run"] is None:
-        return Waiting("Nothing to vote on yet: there is no active run.", 0, 0)
-    known = tx.execute(select(PipelineRun.id).where(PipelineRun.id == scope["run"])).first()
-    if known is None:
-        raise NotFound(f"There is no run {scope['run']}.")
-    raise NotFound(f"Run {scope['run']} has no step {scope['step_order']}.")
+    if run_id is None:
+        waiting = Waiting("Nothing to vote on yet: there is no active run.", 0, 0)
+        return Deck((), None, waiting, None, 0)
+    find_run(tx, run_id)
+    raise NotFound(f"Run {run_id} has no step {step_order}.")
+
+
+def find_run(tx: Tx, run_id: int | None) -> None:
+    """Raises `NotFound` when a run is named that does not exist."""
+    known = select(PipelineRun.id).where(PipelineRun.id == run_id)
+    if run_id is not None and tx.execute(known).first() is None:
+        raise NotFound(f"There is no run {run_id}.")

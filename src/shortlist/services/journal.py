@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     CANDIDATE_REJECTED = "candidate_rejected"
     CANDIDATE_RESTORED = "candidate_restored"
     RATED = "rated"
+    KEPT = "kept"
     JOB_CHANGED = "job_changed"
     RUN_CHANGED = "run_changed"
     GATE_CHANGED = "gate_changed"

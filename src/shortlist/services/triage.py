@@ -36,6 +36,7 @@ from shortlist.services.acts import (
     Undone,
     VoteAct,
     WalkAct,
+    WorstAct,
     sides_of,
 )
 from shortlist.services.history import Entry
@@ -48,13 +49,15 @@ from shortlist.store.db import Tx
 class TakenBack:
     """The act that an undo took back or a redo put back; `pair` shows it again, sides as then.
 
-    `pair` is null when the act was about one image, or one of the two is not live.
+    `pair` is null when the act was not about two images, or one of the two is not live. `four` are
+    the images among which the worst was chosen, as they stood; none where one is not live.
     """
 
     act_id: str
     kind: ActKind
     label: str
     pair: Pair | None
+    four: Sequence[Shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ INVERSES: Final[Mapping[ActKind, Inverse]] = MappingProxyType(
     {
         ActKind.VOTE: _VOTE,
         ActKind.TIE: _VOTE,
+        ActKind.WORST: _VOTE,
         ActKind.SKIP: _SKIP,
         ActKind.KILL: _KILL,
         ActKind.KILL_BOTH: _KILL,
@@ -178,7 +182,7 @@ INVERSES: Final[Mapping[ActKind, Inverse]] = MappingProxyType(
 
 def _perform(tx: Tx, act: Act, doing: Doing) -> Outcome:
     match act:
-        case VoteAct() | TieAct() | SkipAct():
+        case VoteAct() | TieAct() | WorstAct() | SkipAct():
             return _compare(tx, act, doing)
         case KillAct() | KillBothAct() | WalkAct():
             return _kill(tx, act, doing)
@@ -194,12 +198,14 @@ def _perform(tx: Tx, act: Act, doing: Doing) -> Outcome:
             assert_never(act)
 
 
-def _compare(tx: Tx, act: VoteAct | TieAct | SkipAct, doing: Doing) -> Outcome:
+def _compare(tx: Tx, act: VoteAct | TieAct | WorstAct | SkipAct, doing: Doing) -> Outcome:
     match act:
         case VoteAct():
             return votes.vote(tx, act, doing)
         case TieAct():
             return votes.tie(tx, act, doing)
+        case WorstAct():
+            return votes.worst(tx, act, doing)
         case SkipAct():
             return votes.skip(tx, act)
 
@@ -291,13 +297,25 @@ def _taken_back(tx: Tx, person: str, undone: Undone) -> TakenBack:
     sides = sides_of(entry.act)
     pairs = showing.pairs(tx, [sides]) if sides else []
     label = _label(history.unit(tx, entry))
-    return TakenBack(undone.act_id, undone.kind, label, pairs[0] if pairs else None)
+    return TakenBack(
+        undone.act_id, undone.kind, label, pairs[0] if pairs else None, _four(tx, entry.act)
+    )
+
+
+def _four(tx: Tx, act: Act) -> list[Shown]:
+    if not isinstance(act, WorstAct):
+        return []
+    images = showing.placed(tx, act.images)
+    alive = all(image.live for image in images.values())
+    return [images[id].shown for id in act.images] if alive else []
 
 
 def _seen(act: Act) -> tuple[int | None, int | None]:
     sides = sides_of(act)
     if sides is not None:
         return sides.left, sides.right
+    if isinstance(act, WorstAct):
+        return act.worst, None
     return (act.candidate if isinstance(act, KillAct | KeepAct) else None), None
 
 

@@ -1,5 +1,7 @@
 """Comparisons: a vote, a tie, a skip, and taking them back to the last digit that others left.
 
+The worst of four is three votes of one act, each as if the two had been a pair of their own.
+
 A child against its parent is a comparison of the step between them: it stands in the same log,
 marked, and moves no rating.
 """
@@ -7,7 +9,7 @@ marked, and moves no rating.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -17,12 +19,15 @@ from shortlist.domain import rating
 from shortlist.domain.model import CandidateStatus
 from shortlist.domain.rating import Change
 from shortlist.errors import BadInput, Conflict, NotFound
-from shortlist.services.acts import Answer, Doing, Outcome, SkipAct, TieAct, VoteAct
+from shortlist.services.acts import Answer, Doing, Outcome, SkipAct, TieAct, VoteAct, WorstAct
 from shortlist.services.branches import News
 from shortlist.services.history import Entry
 from shortlist.services.journal import EventKind
 from shortlist.store.db import TREE_LOCK, Tx
 from shortlist.store.schema import ImageCandidate, Vote
+
+FOUR: Final = 4
+"""Images among which the worst is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +54,35 @@ def vote(tx: Tx, act: VoteAct, doing: Doing) -> Outcome:
     """Counts one image as better than another: both ratings move at once."""
     label = f"Chose the {_side(act.winner, act.left)} image."
     winner, loser = _live_pair(tx, act, act.winner, act.loser)
-    return _compare(tx, act, doing, winner=winner, loser=loser, label=label)
+    seen = _Seen(act.id, act.left, act.shown_ms, versus_parent=act.versus_parent)
+    after = _count(tx, doing, seen, winner=winner, loser=loser, tie=False)
+    return _told(label, (winner, loser), after)
 
 
 def tie(tx: Tx, act: TieAct, doing: Doing) -> Outcome:
     """Counts half a win for each."""
     a, b = _live_pair(tx, act, act.a, act.b)
-    return _compare(tx, act, doing, winner=a, loser=b, label="Called both images the same.")
+    seen = _Seen(act.id, act.left, act.shown_ms, versus_parent=act.versus_parent)
+    after = _count(tx, doing, seen, winner=a, loser=b, tie=True)
+    return _told("Called both images the same.", (a, b), after)
+
+
+def worst(tx: Tx, act: WorstAct, doing: Doing) -> Outcome:
+    """Counts each of the others as better than the worst, one after the other as they stood.
+
+    Each of the three votes starts from the ratings that the one before it left.
+    """
+    others = [id for id in act.images if id != act.worst]
+    if len(set(act.images)) != FOUR or len(others) != FOUR - 1:
+        raise BadInput("Name four different images, the worst among them.")
+    images = {image.id: image for image in _live(tx, act.images)}
+    loser, after = images[act.worst], dict[int, _After]()
+    for winner in (images[id] for id in others):
+        left = min(winner.id, loser.id, key=act.images.index)
+        seen = _Seen(act.id, left, act.shown_ms, versus_parent=False)
+        after |= _count(tx, doing, seen, winner=winner, loser=loser, tie=False)
+        loser = replace(loser, elo=after[loser.id].elo)
+    return _told("Chose the worst of four.", list(images.values()), after)
 
 
 def skip(tx: Tx, act: SkipAct) -> Outcome:
@@ -81,20 +108,25 @@ def pair(tx: Tx, one: int, other: int, *, versus_parent: bool = False) -> tuple[
     """
     if one == other:
         raise BadInput("An image can't be compared with itself; name two images.")
-    rows = tx.execute(_STANDINGS, {"ids": sorted((one, other))})
+    first, second = _of_one_step(tx, (one, other), family=versus_parent)
+    if versus_parent and not (first.child_of(second) or second.child_of(first)):
+        raise Conflict("Neither of the two images was made from the other.")
+    return first, second
+
+
+def _of_one_step(tx: Tx, ids: Sequence[int], *, family: bool = False) -> list[Standing]:
+    """The images of `ids` in that order, locked; those of a `family` may be of several steps."""
+    rows = tx.execute(_STANDINGS, {"ids": sorted(ids)})
     found = {row.id: Standing(*row) for row in rows}
-    for id in (one, other):
+    for id in ids:
         if id not in found:
             raise NotFound(f"There is no image {id}.")
-    first, second = found[one], found[other]
-    if first.run_id != second.run_id:
-        raise Conflict("The two images are of different runs; compare images of one run.")
-    if versus_parent:
-        if not (first.child_of(second) or second.child_of(first)):
-            raise Conflict("Neither of the two images was made from the other.")
-    elif first.step_id != second.step_id:
-        raise Conflict("The two images are of different steps; compare images of one step.")
-    return first, second
+    images = [found[id] for id in ids]
+    if len({image.run_id for image in images}) > 1:
+        raise Conflict("The images are of different runs; compare images of one run.")
+    if not family and len({image.step_id for image in images}) > 1:
+        raise Conflict("The images are of different steps; compare images of one step.")
+    return images
 
 
 def judged(run_id: int, *ids: int) -> News:
@@ -139,31 +171,63 @@ def _side(id: int, left: int) -> str:
 def _live_pair(tx: Tx, act: VoteAct | TieAct, one: int, other: int) -> tuple[Standing, Standing]:
     if act.left not in {one, other}:
         raise BadInput("The image on the left is neither of the two; send which one it was.")
-    if tx.postgresql:
-        # Shared with other votes, never with a kill: a kill locks its branch in no set order, so
-        # without this the two could wait for each other.
-        tx.execute(select(func.pg_advisory_xact_lock_shared(TREE_LOCK)))
+    _hold_tree(tx)
     first, second = pair(tx, one, other, versus_parent=act.versus_parent)
-    dead = [image.id for image in (first, second) if not image.live]
-    if dead:
-        raise Conflict(
-            "An image of this pair was rejected meanwhile; the vote was not counted.", rejected=dead
-        )
+    _all_live((first, second))
     return first, second
 
 
-def _compare(
-    tx: Tx,
-    act: VoteAct | TieAct,
-    doing: Doing,
-    *,
-    winner: Standing,
-    loser: Standing,
-    label: str,
-) -> Outcome:
-    is_tie = isinstance(act, TieAct)
-    change = rating.update(winner.elo, loser.elo, tie=is_tie)
-    if act.versus_parent:
+def _live(tx: Tx, ids: Sequence[int]) -> list[Standing]:
+    _hold_tree(tx)
+    images = _of_one_step(tx, ids)
+    _all_live(images)
+    return images
+
+
+def _hold_tree(tx: Tx) -> None:
+    """Shared with other votes, never with a kill.
+
+    A kill locks its branch in no set order, so without this the two could wait for each other.
+    """
+    if tx.postgresql:
+        tx.execute(select(func.pg_advisory_xact_lock_shared(TREE_LOCK)))
+
+
+def _all_live(images: Sequence[Standing]) -> None:
+    dead = [image.id for image in images if not image.live]
+    if dead:
+        raise Conflict(
+            "An image of this pair was rejected meanwhile; the vote was not counted."
+            if len(images) == 2
+            else "One of these images was rejected meanwhile; the vote was not counted.",
+            rejected=dead,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How a pair was seen, and under which id of the client it was judged."""
+
+    client_id: str
+    left: int
+    shown_ms: int | None
+    versus_parent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _After:
+    """What an image's row says after a comparison."""
+
+    elo: float
+    votes: int
+
+
+def _count(
+    tx: Tx, doing: Doing, seen: _Seen, *, winner: Standing, loser: Standing, tie: bool
+) -> dict[int, _After]:
+    """Writes one comparison and moves both ratings, but for a child against its parent."""
+    change = rating.update(winner.elo, loser.elo, tie=tie)
+    if seen.versus_parent:
         change = Change(0.0, 0.0)
     row = {
         "act_id": doing.act_id,
@@ -171,38 +235,29 @@ def _compare(
         "pipeline_step_id": loser.step_id if loser.child_of(winner) else winner.step_id,
         "winner_id": winner.id,
         "loser_id": loser.id,
-        "tie": is_tie,
+        "tie": tie,
         "voter": doing.person,
-        "client_id": act.id,
-        "left_id": act.left,
+        "client_id": seen.client_id,
+        "left_id": seen.left,
         "winner_before": winner.elo,
         "loser_before": loser.elo,
         "winner_delta": change.winner,
         "loser_delta": change.loser,
-        "shown_ms": act.shown_ms,
-        "versus_parent": act.versus_parent,
+        "shown_ms": seen.shown_ms,
+        "versus_parent": seen.versus_parent,
         "void": False,
         "created_at": doing.now,
     }
     tx.execute(_VOTE, row)
-    if act.versus_parent:
-        told = judged(winner.run_id, winner.id, loser.id)
-        return Outcome(Answer(label, run_id=winner.run_id), news=[told])
-    rates = {
-        "winner": winner.id,
-        "loser": loser.id,
-        "winner_delta": change.winner,
-        "loser_delta": change.loser,
-        "votes": 1,
-    }
-    ratings, news = _rate(tx, winner.run_id, rates=rates)
-    return Outcome(Answer(label, run_id=winner.run_id, ratings=ratings), news=[news])
+    if seen.versus_parent:
+        return {}
+    return _rate(tx, winner.id, loser.id, change=change, votes=1)
 
 
 def _move(tx: Tx, entries: Sequence[Entry], *, void: bool) -> Outcome:
     (entry,) = entries
     tx.lock_tree()
-    row = tx.execute(
+    rows = tx.execute(
         update(Vote)
         .where(Vote.act_id == entry.row_id)
         .values(void=void)
@@ -214,26 +269,44 @@ def _move(tx: Tx, entries: Sequence[Entry], *, void: bool) -> Outcome:
             Vote.loser_delta,
             Vote.versus_parent,
         )
-    ).one()
-    if row.versus_parent:
-        told = judged(row.pipeline_run_id, row.winner_id, row.loser_id)
-        return Outcome(Answer(entry.answer.label, run_id=row.pipeline_run_id), news=[told])
-    sign = -1 if void else 1
+    ).all()
+    sign, after = (-1 if void else 1), dict[int, _After]()
+    for row in rows:
+        if not row.versus_parent:
+            change = Change(sign * row.winner_delta, sign * row.loser_delta)
+            after |= _rate(tx, row.winner_id, row.loser_id, change=change, votes=sign)
+    label, run_id = entry.answer.label, rows[0].pipeline_run_id
+    if not after:
+        told = judged(run_id, rows[0].winner_id, rows[0].loser_id)
+        return Outcome(Answer(label, run_id=run_id), news=[told])
+    return _rated(label, run_id, after)
+
+
+def _rate(tx: Tx, winner: int, loser: int, *, change: Change, votes: int) -> dict[int, _After]:
     rates = {
-        "winner": row.winner_id,
-        "loser": row.loser_id,
-        "winner_delta": sign * row.winner_delta,
-        "loser_delta": sign * row.loser_delta,
-        "votes": sign,
+        "winner": winner,
+        "loser": loser,
+        "winner_delta": change.winner,
+        "loser_delta": change.loser,
+        "votes": votes,
     }
-    ratings, news = _rate(tx, row.pipeline_run_id, rates=rates)
-    return Outcome(
-        Answer(entry.answer.label, run_id=row.pipeline_run_id, ratings=ratings), news=[news]
-    )
+    return {id: _After(elo, count) for id, elo, count in tx.execute(_RATE, rates)}
 
 
-def _rate(tx: Tx, run_id: int, *, rates: Mapping[str, float]) -> tuple[dict[int, float], News]:
-    rows = tx.execute(_RATE, dict(rates)).all()
-    ratings = {str(id): {"elo": elo, "votes": votes} for id, elo, votes in rows}
-    told = News(EventKind.RATED, run_id, {"ratings": ratings})
-    return {id: elo for id, elo, _ in rows}, told
+def _told(label: str, images: Sequence[Standing], after: Mapping[int, _After]) -> Outcome:
+    """The answer to a comparison of `images` that left these ratings, and the news of it."""
+    run_id = images[0].run_id
+    if not after:
+        return Outcome(Answer(label, run_id=run_id), news=[judged(run_id, *_ids(images))])
+    return _rated(label, run_id, after)
+
+
+def _ids(images: Sequence[Standing]) -> list[int]:
+    return [image.id for image in images]
+
+
+def _rated(label: str, run_id: int, after: Mapping[int, _After]) -> Outcome:
+    ratings = {id: state.elo for id, state in after.items()}
+    told = {str(id): asdict(state) for id, state in after.items()}
+    news = News(EventKind.RATED, run_id, {"ratings": told})
+    return Outcome(Answer(label, run_id=run_id, ratings=ratings), news=[news])

@@ -19,7 +19,8 @@ const home = new URL(".", document.baseURI).href.replace(/\/$/, "");
 const PATIENCE = 20_000;
 
 interface Listener {
-  version: (version: string) => void;
+  /** Which version of the hub answered, and when by its own clock. */
+  answered: (version: string, date: string | null) => void;
   signedOut: () => void;
 }
 let listener: Listener | null = null;
@@ -40,7 +41,7 @@ async function ask<T>(call: Promise<{ data?: T; error?: unknown; response: Respo
     throw new Unreachable(String(fault));
   });
   const version = response.headers.get("X-Shortlist-Version");
-  if (version) listener?.version(version);
+  if (version) listener?.answered(version, response.headers.get("Date"));
   if (response.ok) return data as T;
   if (response.status === 401) listener?.signedOut();
   throw isProblem(error) ? new Refused(error) : new Unreachable(`${response.status}`);
@@ -64,6 +65,7 @@ export const api = {
   signIn: (token: string) => ask(client.POST("/api/session", { body: { token } })),
   deck: (query: { run: number | null; step: number | null; count: number; exclude: string; parents: boolean; top: number | null; desk: string }) => ask(client.GET("/api/deck", { params: { query } })),
   cull: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/cull", { params: { query } })),
+  fours: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/fours", { params: { query } })),
   autopsies: () => ask(client.GET("/api/autopsies")),
   send: (acts: (Act | GateAct)[]) => ask(client.POST("/api/acts", { body: { acts } })),
   acts: (limit: number) => ask(client.GET("/api/acts", { params: { query: { limit } } })),

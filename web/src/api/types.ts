@@ -6,6 +6,7 @@ type Schemas = components["schemas"];
 export type Act =
   | Schemas["VoteAct"]
   | Schemas["TieAct"]
+  | Schemas["WorstAct"]
   | Schemas["SkipAct"]
   | Schemas["KillAct"]
   | Schemas["KillBothAct"]
@@ -31,6 +32,7 @@ export type Finding = Schemas["Finding"];
 export type FinishLine = Pick<Schemas["FinishLine"], "top" | "settled" | "votes">;
 export type ForecastToMake = Schemas["ForecastToMake"];
 export type FoundBinding = Schemas["FoundBinding"];
+export type FoursAnswer = Schemas["Fours"];
 export type Gate = Schemas["Gate"];
 export type GateOdds = Schemas["GateOdds"];
 export type GateKind = Schemas["GateKind"];

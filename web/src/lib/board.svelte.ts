@@ -85,6 +85,7 @@ export class Board {
     const stops = [
       live.on("candidate_made", mine((data) => this.#made(data))),
       live.on("rated", mine((data) => this.#rated(data))),
+      live.on("kept", mine(({ candidate, stars }) => this.entities.patch(candidate, { stars }))),
       live.on("candidate_rejected", mine((data) => this.#turned(data.root_id, true))),
       live.on("candidate_restored", mine((data) => this.#turned(data.root_id, false))),
       live.on("job_changed", mine(this.#refreshRun)),

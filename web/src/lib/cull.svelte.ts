@@ -54,6 +54,8 @@ export class Cull {
       this.judge.onAnswer((act, result) => this.#answered(act, result)),
       this.judge.onTurn((entry, undone) => this.#turned(entry, undone)),
       live.on("candidate_made", () => this.#look()),
+      live.on("kept", ({ candidate, stars }) => stars !== null && this.#gone(candidate)),
+      live.on("candidate_rejected", ({ root_id }) => this.#gone(root_id)),
       live.on("resync", () => this.#renew()),
       every(LOOK, () => this.#look()),
     ];
@@ -165,6 +167,13 @@ export class Cull {
     if (turned && result.undone && !this.#done.has(result.undone.act_id)) this.#renew();
     if (act.kind === "walk" && result.rejected) this.#renew();
     if (!result.ok && (act.kind === "keep" || act.kind === "kill") && this.#done.delete(act.id)) toasts.show(result.problem?.detail ?? words.elsewhere);
+  }
+
+  /** It was judged on another device: it leaves the queue, except where its undo is on its way. */
+  #gone(candidate: number): void {
+    if (this.judge.outbox.waiting.length > 0 || !this.queue.some((image) => image.id === candidate)) return;
+    this.queue = this.queue.filter((image) => image.id !== candidate);
+    this.#ahead();
   }
 
   #look(): void {

@@ -109,8 +109,17 @@ export class Deck {
 
   /** Takes away all pairs with one of these candidates; true if the current pair went. */
   remove(ids: ReadonlySet<number>): boolean {
+    return this.#keep(({ pair }) => !ids.has(pair.left.id) && !ids.has(pair.right.id));
+  }
+
+  /** Takes away one pair; true if it was the current one. */
+  withdraw(key: string): boolean {
+    return this.#keep(({ pair }) => pair.key !== key);
+  }
+
+  #keep(wanted: (showing: Showing) => boolean): boolean {
     const current = this.current;
-    const kept = this.queue.filter(({ pair }) => !ids.has(pair.left.id) && !ids.has(pair.right.id));
+    const kept = this.queue.filter(wanted);
     if (kept.length === this.queue.length) return false;
     this.#set(kept);
     void this.fill();

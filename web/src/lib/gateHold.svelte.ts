@@ -1,6 +1,6 @@
 // Decisions made here a moment ago, before the hub makes jobs of them: the time for second thoughts.
 import { api } from "../api/client";
-import { later } from "./page.svelte";
+import { clock, later } from "./page.svelte";
 import { judge } from "./session.svelte";
 
 /** How long a decision waits until it takes effect. */
@@ -25,7 +25,7 @@ class Holding {
   }
 
   add(held: Omit<Held, "until">): void {
-    const until = Date.now() + HOLD_SECONDS * 1000;
+    const until = clock.read() + HOLD_SECONDS * 1000;
     this.list = [...this.list.filter((each) => each.run !== held.run || each.step !== held.step), { ...held, until }];
     later(() => this.#drop((each) => each.act === held.act), HOLD_SECONDS * 1000);
   }

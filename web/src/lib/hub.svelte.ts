@@ -3,7 +3,7 @@
 import { api, listen, Refused } from "../api/client";
 import type { RunSummary, Status } from "../api/types";
 import { live } from "./live.svelte";
-import { every, throttled } from "./page.svelte";
+import { clock, every, throttled } from "./page.svelte";
 
 /** How often the numbers are read again while things change, in milliseconds. */
 const PACE = 1500;
@@ -18,16 +18,20 @@ export class Hub {
   signedOut = $state(false);
   /** The hub was replaced by another version since this page was loaded. */
   outdated = $state(false);
+  /** Reads the numbers soon. */
+  readonly again = throttled(PACE, () => void this.refresh());
   #version: string | null = null;
   #busy = false;
 
   open(): () => void {
     listen({
-      version: (version) => this.#heard(version),
+      answered: (version, date) => this.#heard(version, date),
       signedOut: () => (this.signedOut = true),
     });
-    const again = throttled(PACE, () => void this.refresh());
+    const again = this.again;
     const stops = [
+      live.on("candidate_rejected", again),
+      live.on("candidate_restored", again),
       live.on("run_changed", again),
       live.on("gate_changed", again),
       live.on("backend_changed", again),
@@ -72,7 +76,8 @@ export class Hub {
     return runs.find((run) => run.status === "active") ?? runs[0] ?? null;
   }
 
-  #heard(version: string): void {
+  #heard(version: string, date: string | null): void {
+    if (date) clock.heard(date);
     if (this.#version !== null && version !== this.#version) this.outdated = true;
     this.#version ??= version;
   }

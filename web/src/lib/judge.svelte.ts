@@ -28,7 +28,7 @@ type Unsent<A = Act> = A extends Act ? Omit<A, "id"> : never;
 export type NewAct = Unsent;
 
 const KEPT = 40;
-const undoable: readonly ActKind[] = ["vote", "tie", "skip", "kill", "kill_both", "keep"];
+const undoable: readonly ActKind[] = ["vote", "tie", "worst", "skip", "kill", "kill_both", "keep"];
 
 export class Judge {
   entries = $state.raw<readonly Entry[]>([]);
@@ -36,8 +36,13 @@ export class Judge {
   #redoable: string[] = [];
   #answered = new Set<(act: Act, result: ActResult) => void>();
   #turned = new Set<(entry: Entry, undone: boolean) => void>();
+  #elsewhere = new Set<(act: Act) => void>();
 
-  constructor(post: Omit<Post, "answered">) {
+  /** `told` is called with each act, and with null when the hub's log has changed. */
+  constructor(
+    post: Omit<Post, "answered">,
+    readonly told: (act: Act | null) => void = () => undefined,
+  ) {
     this.outbox = new Outbox({ ...post, answered: (act, result) => this.#settle(act, result) });
   }
 
@@ -68,6 +73,18 @@ export class Judge {
     return () => this.#turned.delete(listener);
   }
 
+  /** Hears at once of an act in another tab. */
+  onElsewhere(listener: (act: Act) => void): () => void {
+    this.#elsewhere.add(listener);
+    return () => this.#elsewhere.delete(listener);
+  }
+
+  /** What another tab's `told` was called with. */
+  hear(act: Act | null): void {
+    if (act) for (const listener of this.#elsewhere) listener(act);
+    else void this.load();
+  }
+
   /** Stores an act; gives its id. */
   act(act: NewAct, on: { pair?: Pair; chosen?: Entry["chosen"]; shown?: Shown } = {}): string {
     const whole = { ...act, id: newId() } as Act;
@@ -80,6 +97,7 @@ export class Judge {
       this.#redoable = [];
       this.#put({ id: whole.id, kind: act.kind, label, word: label, ...shown, pair, killed: killedBy(whole), state: "waiting", note: "" });
     }
+    this.told(whole);
     void this.outbox.add(whole, label);
     return whole.id;
   }
@@ -126,16 +144,14 @@ export class Judge {
 
   /** Keys of the pairs that the hub does not know to be judged. */
   unsentPairs(): string[] {
-    return this.outbox.waiting.flatMap(({ act }) => {
-      if (act.kind === "vote") return [pairKey(act.winner, act.loser)];
-      return act.kind === "tie" || act.kind === "skip" || act.kind === "kill_both" ? [pairKey(act.a, act.b)] : [];
-    });
+    return this.outbox.waiting.flatMap(({ act }) => judgedPair(act) ?? []);
   }
 
   #settle(act: Act, result: ActResult): void {
     if (act.kind === "redo" || act.kind === "undo") this.#turnSettled(act, result);
     else this.#change(act.id, result.ok ? { state: "stored", label: result.label } : refusal(result));
     for (const listener of this.#answered) listener(act, result);
+    this.told(null);
   }
 
   #turnSettled(act: Act, result: ActResult): void {
@@ -165,6 +181,12 @@ export class Judge {
 }
 
 export const pairKey = (a: number, b: number): string => `${Math.min(a, b)}-${Math.max(a, b)}`;
+
+/** The key of the pair that an act decides or puts off; null for other acts. */
+export function judgedPair(act: Act): string | null {
+  if (act.kind === "vote") return pairKey(act.winner, act.loser);
+  return act.kind === "tie" || act.kind === "skip" || act.kind === "kill_both" ? pairKey(act.a, act.b) : null;
+}
 
 function refusal(result: ActResult): Partial<Entry> {
   return { state: "refused", note: result.problem?.detail ?? "" };

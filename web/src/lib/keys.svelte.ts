@@ -101,7 +101,7 @@ export class Keys {
     if (event.defaultPrevented || event.isComposing) return;
     const pressed = chord(event);
     if (pressed === "" || !reaches(event, pressed)) return;
-    const id = this.#find(this.#sequence(pressed, event.timeStamp)) ?? this.#find(pressed);
+    const id = this.#find(this.#sequence(pressed, event.timeStamp)) ?? this.#find(pressed) ?? this.#find(shiftedDigit(event));
     if (id === null) return;
     event.preventDefault();
     if (event.repeat && !command(id).repeats) return;
@@ -160,6 +160,8 @@ export class Keys {
   }
 }
 
+/** A digit with Shift types another character on most keyboards: it is told by its place. */
+const shiftedDigit = ({ shiftKey, code }: KeyboardEvent) => (shiftKey && code?.startsWith("Digit") ? `Shift+${code.slice(5)}` : "");
 const bare = (press: Press) => press.key.toLowerCase();
 
 /** Text fields keep their keys; buttons and links keep Space and Enter. */

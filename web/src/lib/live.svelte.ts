@@ -13,6 +13,7 @@ const kinds: readonly Kind[] = [
   "candidate_rejected",
   "candidate_restored",
   "rated",
+  "kept",
   "job_changed",
   "run_changed",
   "gate_changed",

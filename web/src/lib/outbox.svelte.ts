@@ -55,7 +55,8 @@ export class Outbox {
     const stored = await entries<string, Waiting>(this.#store).catch(() => []);
     const known = new Set(this.waiting.map((item) => item.key));
     const left = stored.map(([, item]) => item).filter((item) => !known.has(item.key));
-    this.waiting = [...left, ...this.waiting].sort((a, b) => (a.key < b.key ? -1 : 1));
+    // What was done here meanwhile came later, whatever a clock that was set back says.
+    this.waiting = [...left.sort((a, b) => (a.key < b.key ? -1 : 1)), ...this.waiting];
     this.flush();
   }
 

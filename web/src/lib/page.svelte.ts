@@ -56,16 +56,34 @@ export function onOnline(run: () => void): () => void {
   return () => removeEventListener("online", run);
 }
 
+/** A clock that is off by less than this is right, in milliseconds: the hub tells whole seconds. */
+const RIGHT = 5000;
+
 class Clock {
-  /** The time of day, renewed every second for words like "18 s ago". */
+  /** The hub's time of day, renewed every second for words like "18 s ago". */
   now = $state(Date.now());
+  /** What this device's clock lacks. */
+  #lacks = 0;
   #watchers = 0;
   #stop: (() => void) | null = null;
+
+  /** The hub's time of day, in milliseconds since 1970. */
+  read(): number {
+    return Date.now() + this.#lacks;
+  }
+
+  /** Learns from an answer of the hub what time it is there. */
+  heard(date: string): void {
+    const lacks = Date.parse(date) - Date.now();
+    if (Math.abs(lacks - this.#lacks) < RIGHT) return;
+    this.#lacks = Math.abs(lacks) < RIGHT ? 0 : lacks;
+    this.now = this.read();
+  }
 
   /** Ticks while at least one part of the page shows an age. */
   watch(): () => void {
     this.#watchers += 1;
-    this.#stop ??= every(1000, () => (this.now = Date.now()));
+    this.#stop ??= every(1000, () => (this.now = this.read()));
     return () => {
       this.#watchers -= 1;
       if (this.#watchers > 0) return;

@@ -16,6 +16,10 @@ class Settings {
   parents = $state<boolean>(remembered("parents", false));
   /** The winner of a pair stays and meets the next image. */
   champion = $state<boolean>(remembered("champion", false));
+  /** Four images at a time, the worst of which is named, in place of pairs. */
+  fours = $state<boolean>(remembered("fours", false));
+  /** A kill asks at once where it went wrong; else the image waits in Autopsies. */
+  walkNow = $state<boolean>(remembered("walk-now", true));
 
   nextSurround(): void {
     this.setSurround(surrounds[(surrounds.indexOf(this.surround) + 1) % surrounds.length] ?? "dark");
@@ -56,6 +60,16 @@ class Settings {
   setChampion(on: boolean): void {
     this.champion = on;
     remember("champion", on);
+  }
+
+  setFours(on: boolean): void {
+    this.fours = on;
+    remember("fours", on);
+  }
+
+  setWalkNow(on: boolean): void {
+    this.walkNow = on;
+    remember("walk-now", on);
   }
 
   resize(by: number): void {

@@ -6,7 +6,7 @@ import { words } from "../words";
 import { Deck, DESK, PHONE, type Showing } from "./deck.svelte";
 import { newId } from "./ids";
 import type { Entry, Judge } from "./judge.svelte";
-import { pairKey } from "./judge.svelte";
+import { judgedPair, pairKey } from "./judge.svelte";
 import { live } from "./live.svelte";
 import { prefetch } from "./pictures";
 import { afterPaint, every, isPhone, soon } from "./page.svelte";
@@ -65,6 +65,7 @@ export class Voting {
     if (changed || this.deck.queue.length === 0) this.deck.renew(0);
     const stops = [
       this.follow(),
+      this.judge.onElsewhere((act) => this.#elsewhere(act)),
       live.on("candidate_made", () => this.#made()),
       live.on("candidate_rejected", () => void this.sift(true)),
       live.on("candidate_restored", () => this.deck.renew(3)),
@@ -128,7 +129,8 @@ export class Voting {
   }
 
   kill(side: Side): void {
-    const showing = this.#ready();
+    this.asking = false;
+    const showing = this.#killable();
     if (!showing) return;
     const { pair } = showing;
     const [killed, other] = side === "left" ? [pair.left, pair.right] : [pair.right, pair.left];
@@ -138,7 +140,7 @@ export class Voting {
   }
 
   killBoth(): void {
-    const showing = this.#ready();
+    const showing = this.#killable();
     if (!showing) return;
     const { pair } = showing;
     if (pair.parent_id !== null) {
@@ -208,6 +210,12 @@ export class Voting {
     return performance.now() - showing.shownAt < BOUNCE ? null : showing;
   }
 
+  /** A picture that can't be shown can be killed all the same. */
+  #killable(): Showing | null {
+    const showing = this.deck.current;
+    return showing && !this.walk && (showing.broken.left || showing.broken.right) ? showing : this.#ready();
+  }
+
   #judged(what: string): Showing | null {
     const showing = this.#ready();
     if (showing) this.#advance(what);
@@ -231,7 +239,7 @@ export class Voting {
   #killed(id: string, pair: Pair, killed: Shown, ids: ReadonlySet<number>): void {
     this.lastKill = { id, killed };
     const order = killed.id === pair.parent_id ? pair.step_order - 1 : pair.step_order;
-    if (order !== 1 && this.judge.outbox.state.name !== "retrying") this.walk = this.#flow(id, killed);
+    if (settings.walkNow && order !== 1 && this.judge.outbox.state.name !== "retrying") this.walk = this.#flow(id, killed);
     this.deck.remove(ids);
   }
 
@@ -264,6 +272,12 @@ export class Voting {
     if (!entry.pair) return;
     if (undone) this.deck.restore(entry.pair);
     else if (this.deck.current?.pair.key === pairKey(entry.pair.left.id, entry.pair.right.id)) this.deck.advance();
+  }
+
+  /** Another tab of this browser has judged a pair: it is not shown again here. */
+  #elsewhere(act: Act): void {
+    const key = judgedPair(act);
+    if (key && this.deck.withdraw(key)) toasts.hint(words.vote.judgedElsewhere);
   }
 
   #made(): void {

@@ -1,0 +1,151 @@
+"""Each state of the judging screens, open to everybody: axe finds nothing wrong in any colours.
+
+The states come in an order in which the kills that some of them need spoil no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, cast
+
+import pytest
+
+from e2e.demo import Hub, faults, on_stage, press
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+State = Callable[["Page", Hub], None]
+COLOURS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "dark": {"color_scheme": "dark", "forced_colors": "none"},
+        "light": {"color_scheme": "light", "forced_colors": "none"},
+        "forced": {"color_scheme": "dark", "forced_colors": "active"},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def seen(browser: Browser) -> Iterator[Page]:
+    """One page for all states."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield context.new_page()
+    context.close()
+
+
+def autopsies_empty(page: Page, hub: Hub) -> None:
+    page.goto(f"{hub.url}/#/autopsies")
+    page.get_by_role("heading", name="Nothing to find out").wait_for()
+
+
+def vote(page: Page, hub: Hub) -> None:
+    page.goto(hub.last_step)
+    on_stage(page)
+
+
+def vote_one_at_a_time(page: Page, hub: Hub) -> None:
+    page.keyboard.press("v")
+    page.get_by_role("button", name="Show the other picture").wait_for()
+
+
+def vote_split(page: Page, hub: Hub) -> None:
+    page.keyboard.press("v")
+    page.get_by_role("slider", name="Where the line stands").wait_for()
+
+
+def help_sheet(page: Page, hub: Hub) -> None:
+    page.keyboard.press("v")
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").wait_for()
+
+
+def history(page: Page, hub: Hub) -> None:
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog", name="Keys").wait_for(state="detached")
+    press(page, "ArrowLeft")
+    press(page, "ArrowDown")
+    page.keyboard.press("h")
+    page.get_by_role("list", name="History").get_by_role("button").nth(1).wait_for()
+
+
+def walk(page: Page, hub: Hub) -> None:
+    page.keyboard.press("h")
+    press(page, "Shift+ArrowLeft")
+    page.get_by_role("button", name="Hand Fix did it").wait_for()
+
+
+def walk_over(page: Page, hub: Hub) -> None:
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Blamed: Upscale").first.wait_for()
+    on_stage(page)
+
+
+def autopsies(page: Page, hub: Hub) -> None:
+    press(page, "Shift+ArrowLeft")
+    page.get_by_role("button", name="Hand Fix did it").wait_for()
+    page.keyboard.press("l")
+    page.goto(f"{hub.url}/#/autopsies")
+    page.get_by_role("heading", name="rejected").first.wait_for()
+
+
+def vote_empty(page: Page, hub: Hub) -> None:
+    page.goto(f"{hub.url}/#/vote?run={draft(hub)}")
+    page.get_by_text("nothing new is made for it").wait_for()
+
+
+def cull_empty(page: Page, hub: Hub) -> None:
+    page.goto(f"{hub.url}/#/cull?run={draft(hub)}")
+    page.get_by_role("heading", name="Nothing left to cull").wait_for()
+
+
+def cull_single(page: Page, hub: Hub) -> None:
+    page.goto(f"{hub.url}/#/cull?run=1&step=4")
+    page.get_by_alt_text("The picture to judge").wait_for()
+
+
+def cull_grid(page: Page, hub: Hub) -> None:
+    page.keyboard.press("n")
+    page.keyboard.press("2")
+    page.get_by_role("button", name="Picture 2, marked as broken").wait_for()
+
+
+def settings(page: Page, hub: Hub) -> None:
+    page.goto(f"{hub.url}/#/settings")
+    page.get_by_role("heading", name="Settings").wait_for()
+
+
+def draft(hub: Hub) -> int:
+    """A run that has made nothing, and does not yet."""
+    runs = cast("list[dict[str, object]]", hub.get("/status")["runs"])
+    copies = [run for run in runs if run["status"] == "paused"]
+    copy = copies[0] if copies else hub.post("/runs/1/copy", {"name": "Pier"})
+    return cast("int", copy["id"])
+
+
+STATES: Final[tuple[State, ...]] = (
+    autopsies_empty,
+    vote,
+    vote_one_at_a_time,
+    vote_split,
+    help_sheet,
+    history,
+    walk,
+    walk_over,
+    autopsies,
+    vote_empty,
+    cull_empty,
+    cull_single,
+    cull_grid,
+    settings,
+)
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_axe_finds_nothing_in_dark_light_and_forced_colours(
+    shared_demo: Hub, seen: Page, state: State
+) -> None:
+    state(seen, shared_demo)
+    for colours in COLOURS.values():
+        seen.emulate_media(**colours)
+        assert faults(seen) == []
