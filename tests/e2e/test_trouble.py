@@ -133,7 +133,8 @@ def test_a_pair_judged_in_one_tab_leaves_the_other_and_counts_once(
     hub.until(lambda: len(hub.acts()) == 2, "two votes", page=one)
     assert sum(cast("int", row["votes"]) for row in hub.candidates().values()) == 4
     # Undo in either tab takes back what was done last, wherever that was.
-    one.bring_to_front()
+    one.keyboard.press("h")
+    one.get_by_role("list", name="History").get_by_role("button").nth(1).wait_for()
     one.keyboard.press("z")
     hub.until(
         lambda: [act["undone"] for act in hub.acts()] == [True, False], "one undone", page=one

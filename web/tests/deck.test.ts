@@ -88,6 +88,13 @@ test("a killed image takes all its pairs with it", async () => {
   expect(keys()).toEqual(["4-5"]);
 });
 
+test("a pair judged in another tab is taken away alone", async () => {
+  await dealt([1, 2], [1, 3], [4, 5]);
+  expect(deck.withdraw("1-3")).toBe(false);
+  expect(deck.withdraw("1-2")).toBe(true);
+  expect(keys()).toEqual(["4-5"]);
+});
+
 test("an answer that was asked for before a change of the tree is thrown away", async () => {
   await dealt([1, 2], [3, 4]);
   answers.push(answer([pair(5, 6)]), answer([pair(7, 8)]));

@@ -43,6 +43,14 @@ test("a chord names shift only where the character does not show it", () => {
   expect(chord(press("ArrowLeft", { altKey: true }))).toBe("");
 });
 
+test("a digit with Shift is told by its place, whatever character that key types", () => {
+  const kill = vi.fn();
+  keys.push(["fours"], { "fours.kill.2": kill });
+  for (const typed of ["@", '"', "é"]) keys.down(event(typed, { shiftKey: true, code: "Digit2" }));
+  keys.down(event("@", { code: "Digit2" }));
+  expect(kill).toHaveBeenCalledTimes(3);
+});
+
 test("an overlay hides the keys of the screen but not those of everywhere", () => {
   const vote = vi.fn();
   const undo = vi.fn();

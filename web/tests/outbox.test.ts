@@ -160,3 +160,22 @@ test("a clock that goes backwards does not change the order", async () => {
   await settle();
   expect(hub.got).toEqual([["a0", "a1", "a2"]]);
 });
+
+test("what is done before the acts of the last visit are read goes behind them, whatever the clock says", async () => {
+  hub.away = true;
+  const earlier = hub.outbox(`o${name}`);
+  await earlier.add(skip("first"), "");
+  await earlier.add(skip("second"), "");
+  await settle();
+  hub.clock -= 6 * 3_600_000;
+  const outbox = hub.outbox(`o${name}`);
+  hub.away = true;
+  const opened = outbox.open();
+  void outbox.add(skip("third"), "");
+  await opened;
+  await settle();
+  hub.away = false;
+  outbox.flush();
+  await settle();
+  expect(hub.got.flat()).toEqual(["first", "second", "third"]);
+});

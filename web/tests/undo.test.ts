@@ -49,6 +49,19 @@ test("undo goes back one act at a time, redo forward again, and a new act ends r
   expect(sent.filter((act) => act.kind === "undo").map((act) => act.target)).toEqual([second, first]);
 });
 
+test("the other tabs are told of each act at once, and when the hub has it", async () => {
+  const heard: (Act | null)[] = [];
+  const here = new Judge({ send: async (acts) => ({ results: acts.map((act) => result(act.id)) }), stuck: () => undefined, now: () => 1, soon: (run) => run(), later: () => () => undefined }, (act) => heard.push(act));
+  here.act({ kind: "skip", a: 1, b: 2 }, { pair: pair(1, 2) });
+  expect(heard.map((act) => act?.kind)).toEqual(["skip"]);
+  await settle();
+  expect(heard.at(-1)).toBeNull();
+  const elsewhere = vi.fn();
+  judge.onElsewhere(elsewhere);
+  judge.hear(heard[0] ?? null);
+  expect(elsewhere).toHaveBeenCalledWith(heard[0]);
+});
+
 test("the answer to an act that was undone meanwhile does not bring it back", async () => {
   vote(1, 2);
   judge.undo();

@@ -2,7 +2,7 @@
 // What is done goes to the outbox like a vote; undo brings the image back to the front.
 import { api } from "../api/client";
 import type { Act, ActResult, CullAnswer, Shown } from "../api/types";
-import type { Entry, Judge } from "./judge.svelte";
+import { KEPT, type Entry, type Judge } from "./judge.svelte";
 import { live } from "./live.svelte";
 import { every } from "./page.svelte";
 import { prefetch } from "./pictures";
@@ -138,6 +138,7 @@ export class Cull {
 
   #settle(id: string, image: Shown): void {
     this.#done.set(id, image);
+    for (const [oldest] of this.#done) if (this.#done.size > KEPT) this.#done.delete(oldest);
     this.#judged.add(image.id);
   }
 

@@ -2,7 +2,7 @@
 // shows the next group at once. What is done goes to the outbox like any vote.
 import { api } from "../api/client";
 import type { Act, ActResult, FoursAnswer, Shown } from "../api/types";
-import type { Entry, Judge } from "./judge.svelte";
+import { KEPT, type Entry, type Judge } from "./judge.svelte";
 import { GAP, fit, type Box, type Size } from "./layout";
 import { live } from "./live.svelte";
 import { afterPaint, every } from "./page.svelte";
@@ -137,6 +137,7 @@ export class Fours {
 
   #settle(id: string, group: Group): void {
     this.#done.set(id, group);
+    for (const [oldest] of this.#done) if (this.#done.size > KEPT) this.#done.delete(oldest);
     this.queue = this.queue.filter((each) => each !== group);
     this.#ahead();
   }

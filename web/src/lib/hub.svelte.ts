@@ -30,6 +30,7 @@ export class Hub {
     });
     const again = this.again;
     const stops = [
+      live.onOpen(again),
       live.on("candidate_rejected", again),
       live.on("candidate_restored", again),
       live.on("run_changed", again),

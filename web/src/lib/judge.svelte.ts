@@ -27,7 +27,8 @@ export interface Entry {
 type Unsent<A = Act> = A extends Act ? Omit<A, "id"> : never;
 export type NewAct = Unsent;
 
-const KEPT = 40;
+/** Acts that a screen can bring back without asking the hub. */
+export const KEPT = 40;
 const undoable: readonly ActKind[] = ["vote", "tie", "worst", "skip", "kill", "kill_both", "keep"];
 
 export class Judge {

@@ -45,6 +45,7 @@ export class Live {
   #after: number | null = null;
   #attempt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #opened = new Set<() => void>();
   #listeners = new Map<Kind, Set<Listener<Kind>>>();
 
   constructor(readonly connect: (url: string) => Source = (url) => new EventSource(url)) {}
@@ -72,6 +73,12 @@ export class Live {
     return () => set.delete(listener as Listener<Kind>);
   }
 
+  /** Hears each time that the stream is there, also after a gap. */
+  onOpen(listener: () => void): () => void {
+    this.#opened.add(listener);
+    return () => this.#opened.delete(listener);
+  }
+
   #open(): void {
     clearTimeout(this.#timer);
     const source = this.connect(eventsUrl(this.#after ?? 0));
@@ -80,6 +87,7 @@ export class Live {
       this.state = "live";
       this.heard = Date.now();
       this.#attempt = 0;
+      for (const listener of this.#opened) listener();
     };
     source.onerror = () => this.#lost();
     for (const kind of kinds) source.addEventListener(kind, (event) => this.#take(kind, event));
