@@ -115,6 +115,17 @@ def settings(page: Page, hub: Hub) -> None:
     page.get_by_role("heading", name="Settings").wait_for()
 
 
+def worst_of_four(page: Page, hub: Hub) -> None:
+    page.get_by_role("checkbox", name="The worst of four").check()
+    page.goto(hub.last_step)
+    page.get_by_role("button", name="Picture 4 is the worst").wait_for()
+
+
+def worst_of_four_empty(page: Page, hub: Hub) -> None:
+    page.goto(f"{hub.url}/#/vote?run={draft(hub)}")
+    page.get_by_role("heading", name="No four images are left").wait_for()
+
+
 def draft(hub: Hub) -> int:
     """A run that has made nothing, and does not yet."""
     runs = cast("list[dict[str, object]]", hub.get("/status")["runs"])
@@ -138,6 +149,8 @@ STATES: Final[tuple[State, ...]] = (
     cull_single,
     cull_grid,
     settings,
+    worst_of_four,
+    worst_of_four_empty,
 )
 
 

@@ -326,8 +326,8 @@ def contestants(
 ) -> list[Contestant]:
     """The `few` candidates in need of this person's vote, and the closest ratings around each."""
     here = {"person": person, "run": column.run_id, "step_order": column.step_order}
-    limits = {"aside": sorted(aside), "few": few, "window": WINDOW}
-    needy = tx.execute(NEEDY_FRESH, here | limits).all() or tx.execute(NEEDY, here | limits).all()
+    here |= {"aside": sorted(aside), "few": few, "window": WINDOW}
+    needy = tx.execute(NEEDY_FRESH, here).all() or tx.execute(NEEDY, here).all()
     ratings = list(dict.fromkeys(elo for _, elo, _ in needy))[:MOST_AROUND]
     around = {f"elo_{n}": elo for n, elo in enumerate(ratings)}
     near = tx.execute(neighbours(len(around)), here | around | {"near": NEIGHBOURS}).all()
