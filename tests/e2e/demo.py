@@ -119,4 +119,7 @@ def faults(page: Page) -> list[tuple[str, list[str]]]:
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text("utf-8"))
     found = page.evaluate("axe.run().then(told => told.violations)")
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+    return [
+        (each["id"], [node["html"][:150] + node["failureSummary"] for node in each["nodes"]])
+        for each in found
+    ]

@@ -19,7 +19,7 @@ export const cull = {
   why: "Where did it go wrong?",
   walkHint: "Nothing to find out about the last reject.",
   grid: (step: string) => `Mark the broken ones: ${step}`,
-  tile: (place: number, marked: boolean) => `Picture ${place}${marked ? ", marked as broken" : ""}`,
+  tile: (place: number, marked: boolean, lost: boolean) => `Picture ${place}${marked ? ", marked as broken" : ""}${lost ? ". This picture can't be shown" : ""}`,
   marked: "broken",
   lost: "This picture can't be shown",
   next: (marked: number, kept: number) => (marked === 0 ? `Keep ${kept}` : `Reject ${marked}, keep ${kept}`),

@@ -32,6 +32,7 @@ export const words = {
     run: "Run",
     step: "Step",
     backToGate: "Back to the gate",
+    messages: "Messages",
     newVersion: "A new version is ready.",
     reload: "Reload",
     sending: "Reload after your last acts are sent",
