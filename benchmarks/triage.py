@@ -31,10 +31,9 @@ VOTES: Final = 60
 HOUR: Final = 3_600
 """Votes; at one a second nobody is faster for an hour."""
 
-FIRST: Final = HOUR // 10
-CHUNK: Final = 120
-FINISHED: Final = 40
-"""Images of the last step: 780 pairs."""
+CHUNKS: Final = 10
+FINISHED: Final = 24
+"""Images of the last step: 276 pairs."""
 
 LAST_STEP: Final = 4
 SCRIPTS: Final = """() => performance.getEntriesByType("resource")
@@ -44,7 +43,15 @@ PLAYED_WITHIN: Final = 900.0
 
 def main() -> None:
     arguments = parser(__doc__ or "")
-    arguments.add_argument("--hour", action="store_true", help=f"vote {HOUR:,} times more")
+    arguments.add_argument(
+        "--hour",
+        nargs="?",
+        type=int,
+        const=HOUR,
+        default=0,
+        metavar="VOTES",
+        help=f"vote so many times more, {HOUR} if not said",
+    )
     options = arguments.parse_args()
     path = browser.chromium_path()
     if path is None:
@@ -59,7 +66,7 @@ def main() -> None:
         page.evaluate(browser.MEASURE)
         paints = browser.vote(page, VOTES)
         scripts = page.evaluate(SCRIPTS)
-        lines = hour(page) if options.hour else []
+        lines = hour(page, options.hour) if options.hour else []
     took = [paint.took for paint in paints]
     report(
         "Voting in a browser",
@@ -96,18 +103,16 @@ def finished(url: str) -> int:
         return cast("int", json.load(answer)["finished"])
 
 
-def hour(page: Page) -> list[Line]:
-    """An hour's votes as fast as they are painted; what the tab holds early on and at the end."""
-    cast_so_far, early = 0, browser.memory(page)
-    while cast_so_far < HOUR:
+def hour(page: Page, votes: int) -> list[Line]:
+    """So many votes as fast as they paint; what the tab holds after a tenth and at the end."""
+    held = []
+    for chunk in range(1, CHUNKS + 1):
         # The measurement's own notes are no part of the page.
         page.evaluate("() => performance.clearResourceTimings()")
-        browser.vote(page, CHUNK)
-        cast_so_far += CHUNK
-        print(f"{cast_so_far:,} votes: {browser.memory(page)}", file=sys.stderr, flush=True)
-        if cast_so_far == FIRST:
-            early = browser.memory(page)
-    late = browser.memory(page)
+        browser.vote(page, votes // CHUNKS)
+        held.append(browser.memory(page))
+        print(f"{chunk * votes // CHUNKS:,} votes: {held[-1]}", file=sys.stderr, flush=True)
+    early, late = held[0], held[-1]
     lines = [
         Line("heap_growth_percent", _growth(early.heap_mb, late.heap_mb), "%", "within 10"),
         Line("heap_mb", {"after a tenth": early.heap_mb, "at the end": late.heap_mb}, "MB"),

@@ -38,7 +38,7 @@ def remove(file: Path) -> None:
 
 
 def damage(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:200] + bytes(800))
+    file.write_bytes(bytes(file.stat().st_size))
 
 
 def spoil(folder: Path, hash: str, how: Callable[[Path], None]) -> None:
