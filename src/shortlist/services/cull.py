@@ -15,9 +15,10 @@ from sqlalchemy import BindParameter, bindparam, select, text, update
 
 from shortlist.domain.model import CandidateStatus
 from shortlist.errors import Conflict, NotFound
+from shortlist.services import runs
 from shortlist.services.acts import Answer, Doing, KeepAct, Outcome
 from shortlist.services.branches import News
-from shortlist.services.deck import MOST_COUNTED, Column, find_run
+from shortlist.services.deck import MOST_COUNTED, Column
 from shortlist.services.history import Entry
 from shortlist.services.journal import EventKind
 from shortlist.services.showing import Shown, placed
@@ -61,7 +62,8 @@ def fresh(
 
     Raises `NotFound` for a run that does not exist.
     """
-    find_run(tx, run_id)
+    if run_id is not None:
+        runs.status_of(tx, run_id)
     scope = {"run": run_id, "step_order": step_order}
     limits = {"aside": sorted(exclude), "most": MOST_COUNTED}
     row = tx.execute(FRESH_COLUMN, scope | limits).one_or_none()

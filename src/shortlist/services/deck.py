@@ -13,17 +13,17 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import BindParameter, TextClause, bindparam, select, text
+from sqlalchemy import BindParameter, TextClause, bindparam, text
 
 from shortlist.domain import pairing
 from shortlist.domain.model import BIRTH_ELO, RunStatus
 from shortlist.domain.pairing import Contestant, Key, Sides
 from shortlist.errors import NotFound
-from shortlist.services import finish, history, showing
+from shortlist.services import finish, history, runs, showing
 from shortlist.services.acts import sides_of
 from shortlist.services.showing import Pair
 from shortlist.store.db import Tx
-from shortlist.store.schema import IN_FLIGHT, LIVE, PipelineRun
+from shortlist.store.schema import IN_FLIGHT, LIVE
 
 if TYPE_CHECKING:
     import random
@@ -325,8 +325,8 @@ def contestants(
     tx: Tx, column: Column, person: str, *, aside: Collection[int], few: int
 ) -> list[Contestant]:
     """The `few` candidates in need of this person's vote, and the closest ratings around each."""
-    here = {"person": person, "run": column.run_id, "step_order": column.step_order}
-    here |= {"aside": sorted(aside), "few": few, "window": WINDOW}
+    here: dict[str, object] = {"run": column.run_id, "step_order": column.step_order}
+    here |= {"person": person, "aside": sorted(aside), "few": few, "window": WINDOW}
     needy = tx.execute(NEEDY_FRESH, here).all() or tx.execute(NEEDY, here).all()
     ratings = list(dict.fromkeys(elo for _, elo, _ in needy))[:MOST_AROUND]
     around = {f"elo_{n}": elo for n, elo in enumerate(ratings)}
@@ -390,12 +390,5 @@ def _nowhere(tx: Tx, *, run_id: int | None, step_order: int | None) -> Deck:
     if run_id is None:
         waiting = Waiting("Nothing to vote on yet: there is no active run.", 0, 0)
         return Deck((), None, waiting, None, 0)
-    find_run(tx, run_id)
+    runs.status_of(tx, run_id)
     raise NotFound(f"Run {run_id} has no step {step_order}.")
-
-
-def find_run(tx: Tx, run_id: int | None) -> None:
-    """Raises `NotFound` when a run is named that does not exist."""
-    known = select(PipelineRun.id).where(PipelineRun.id == run_id)
-    if run_id is not None and tx.execute(known).first() is None:
-        raise NotFound(f"There is no run {run_id}.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from shortlist.domain import pairing
-from shortlist.services import deck
+from shortlist.services import deck, runs
 from shortlist.services.deck import Column
 from shortlist.services.showing import Shown, placed
 from shortlist.services.votes import FOUR
@@ -49,7 +49,8 @@ def fours(
     scope = deck.scope_of(person, run_id=run_id, step_order=step_order, fewest=FOUR)
     column = deck.fresh_column(tx, scope, aside=set(exclude))
     if column is None:
-        deck.find_run(tx, run_id)
+        if run_id is not None:
+            runs.status_of(tx, run_id)
         return Fours((), None)
     people = deck.contestants(tx, column, person, aside=exclude, few=SPARE * FOUR * count)
     groups = pairing.fours(people, count=count, taken=exclude, rng=rng)

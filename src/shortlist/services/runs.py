@@ -137,7 +137,7 @@ def copy(tx: Tx, run_id: int, *, name: str, now: datetime) -> int:
 def change(tx: Tx, run_id: int, wish: Change, *, now: datetime) -> None:
     """Changes what `wish` names. A new N holds for parents from now on; children stay."""
     tx.lock_tree()
-    status = _status(tx, run_id)
+    status = status_of(tx, run_id)
     _check_change(wish, present=status)
     values = {
         name: value
@@ -223,7 +223,7 @@ def _check_change(wish: Change, *, present: RunStatus) -> None:
         raise Conflict("The run is archived; make it active again before you change it.")
 
 
-def _status(tx: Tx, run_id: int) -> RunStatus:
+def status_of(tx: Tx, run_id: int) -> RunStatus:
     status = tx.execute(select(PipelineRun.status).where(PipelineRun.id == run_id)).scalar()
     if status is None:
         raise NotFound(f"There is no run {run_id}.")
