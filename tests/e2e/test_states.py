@@ -16,6 +16,8 @@ from e2e.demo import Hub, faults, on_stage, press
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.xdist_group("states")
+
 State = Callable[["Page", Hub], None]
 COLOURS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from itertools import product
-from typing import TYPE_CHECKING, cast
-
-import pytest
+from typing import TYPE_CHECKING
 
 from e2e.demo import Hub, on_stage, pictures, press
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
     from e2e.conftest import Start
-
-    Does = Callable[[Page, str], None]
 
 
 def dead(hub: Hub) -> set[int]:
@@ -51,71 +43,6 @@ def killed_with_family(hub: Hub, hash: str) -> list[int]:
         line.append(at)
         at = rows[at]["parent_id"]
     return line
-
-
-def by_key(page: Page, act: str) -> None:
-    keys = {"before": "Left", "this": "Down", "fine": "Right", "unknown": "Up"}
-    if act == "kill":
-        press(page, "Shift+ArrowLeft")
-    elif act == "undo":
-        page.keyboard.press("z")
-    else:
-        page.keyboard.press(f"Arrow{keys[act]}")
-
-
-def by_touch(page: Page, act: str) -> None:
-    names = {
-        "before": "Already wrong before",
-        "this": re.compile("did it$"),
-        "fine": "Still fine here",
-        "unknown": "Don't know",
-        "kill": "Kill A",
-        "undo": "Undo",
-    }
-    if act == "kill":
-        on_stage(page)
-        # One picture is seen at a time, and both have to be.
-        page.get_by_role("group", name=re.compile("Which is better")).tap()
-    page.locator("main").get_by_role("button", name=names[act]).tap()
-
-
-@pytest.fixture(params=["keys", "fingers"])
-def hands(request: pytest.FixtureRequest, browser: Browser) -> Iterator[tuple[Page, Does]]:
-    """A desk with a keyboard, and a phone without one."""
-    if request.param == "keys":
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        yield context.new_page(), by_key
-    else:
-        context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-        yield context.new_page(), by_touch
-    context.close()
-
-
-def test_every_answer_at_every_level_finds_its_step_and_is_undone_as_one(
-    shared_demo: Hub, hands: tuple[Page, Does]
-) -> None:
-    page, does = hands
-    page.goto(shared_demo.last_step)
-    steps = ("Upscale", "Hand Fix", "Face Fix", "Base")
-    for level, answer in product((1, 2, 3), ("this", "fine", "unknown")):
-        killed = on_stage(page)[0]
-        does(page, "kill")
-        for step in steps[1:level]:
-            asked(page, step)
-            does(page, "before")
-        asked(page, steps[level])
-        does(page, answer)
-        page.get_by_role("heading", name="Where did it go wrong?").wait_for(state="detached")
-        family = killed_with_family(shared_demo, killed)
-        bad = family[: level + (answer == "this")]
-        rows = shared_demo.candidates()
-        assert [id for id in family if rows[id]["status"] == "rejected"] == bad
-        blamed = {"this": steps[level], "fine": steps[level - 1], "unknown": None}[answer]
-        (kill,) = cast("list[dict[str, object]]", shared_demo.get(f"/candidates/{bad[0]}")["kills"])
-        assert kill["blamed_step"] == blamed
-        on_stage(page)
-        does(page, "undo")
-        shared_demo.until(lambda: not dead(shared_demo), "all of it is back", page=page)
 
 
 def test_already_wrong_leads_to_the_base_and_one_undo_brings_all_back(
