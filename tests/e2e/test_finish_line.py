@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from e2e.demo import Hub
 
-SURE = re.compile(r"Top (\d+) about (\d+) % sure(?:, about (\d+) votes? to go)?")
+SURE = re.compile(r"Top (\d+) (?:still open|about (\d+) % sure)(?:, about (\d+) votes? to go)?")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def line(page: Page) -> tuple[int, int, int | None]:
     if found is None:
         return (0, 0, None)
     top, sure, votes = found.groups()
-    return int(top), int(sure), None if votes is None else int(votes)
+    return int(top), int(sure or 0), None if votes is None else int(votes)
 
 
 def pair(page: Page, run: GatedRun) -> tuple[int, int]:

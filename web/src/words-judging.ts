@@ -37,7 +37,8 @@ export const judging = {
     bothBad: "Both bad",
     left: (images: number) => (images === 0 ? "Every image has your vote" : `${count(images, "image")} to see`),
     finish: ({ top, settled, votes }: FinishLine) => {
-      const sure = `about ${Math.min(99, Math.round(settled * 100))} % sure`;
+      // Under a tenth it says no more than that nobody has voted.
+      const sure = settled < 0.1 ? "still open" : `about ${Math.min(99, Math.round(settled * 100))} % sure`;
       return votes ? `Top ${top} ${sure}, about ${count(votes, "vote")} to go` : `Top ${top} ${sure}`;
     },
     chosen: (side: string, number: number) => `${side === "left" ? "First" : "Second"} chosen. Pair ${number + 1}.`,
