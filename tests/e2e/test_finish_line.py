@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from e2e.demo import on_stage
+from e2e.demo import AXE, on_stage
 from e2e.gated import GatedRun, gated_run
-from e2e.test_gates import AXE, opened
+from e2e.test_gates import opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

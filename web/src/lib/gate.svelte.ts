@@ -34,6 +34,7 @@ export class GateWatch {
   k = $state(DEFAULT_K);
   perBase = $state<number | null>(null);
   #again: () => void;
+  #weighing = false;
   #weighAgain = throttled(ODDS_PACE, () => void this.#weigh());
   /** Counts what was sent, so that a reading from before it is not taken for news. */
   #sent = 0;
@@ -186,10 +187,15 @@ export class GateWatch {
     }
   }
 
+  /** One question at a time: the hub takes long over a large step, and the slider is quick. */
   async #weigh(): Promise<void> {
+    if (this.#weighing) return;
+    this.#weighing = true;
     const { k } = this;
     const odds = await api.odds(this.run, this.step, k).catch(() => null);
+    this.#weighing = false;
     if (k === this.k) this.odds = odds;
+    else this.#weighAgain();
   }
 
   #mark(id: number, pin: Pin): void {
