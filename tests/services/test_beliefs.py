@@ -160,7 +160,7 @@ DOINGS = (
 NUMBERS = st.integers(0, 50)
 
 
-HISTORIES = st.lists(st.tuples(st.sampled_from(DOINGS), NUMBERS, NUMBERS), min_size=20, max_size=45)
+HISTORIES = st.lists(st.tuples(st.sampled_from(DOINGS), NUMBERS, NUMBERS), min_size=6, max_size=24)
 
 
 @pytest.mark.slow
