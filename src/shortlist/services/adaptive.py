@@ -27,6 +27,7 @@ from shortlist.domain.policy import Decision, Frontier, Option, Step
 from shortlist.domain.posterior import Posterior
 from shortlist.errors import Unavailable
 from shortlist.services import beliefs, plugins
+from shortlist.services.ahead import FINISHED, FLYING
 from shortlist.store.db import Tx
 from shortlist.store.schema import IN_FLIGHT, LIVE, OPEN_PARENT
 
@@ -68,22 +69,6 @@ OPEN: Final = text(
     FROM candidate
     WHERE {OPEN_PARENT} AND candidate.pipeline_run_id = :run
     ORDER BY candidate.id
-    """  # noqa: S608 the text is the schema's own constant
-)
-
-FINISHED: Final = text(
-    f"""
-    SELECT candidate.id FROM candidate
-    WHERE {LIVE} AND candidate.pipeline_run_id = :run AND candidate.step_order = :last_order
-    ORDER BY candidate.id
-    """  # noqa: S608 the text is the schema's own constant
-)
-
-FLYING: Final = text(
-    f"""
-    SELECT job.id, job.parent_id, step."order"
-    FROM job JOIN pipeline_step AS step ON step.id = job.pipeline_step_id
-    WHERE {IN_FLIGHT} AND job.pipeline_run_id = :run ORDER BY job.id
     """  # noqa: S608 the text is the schema's own constant
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from shortlist.domain.job_states import Cause
 from shortlist.domain.model import (
@@ -154,6 +154,16 @@ def fail(
     else:
         parking.count(tx, Failure(job.run_id, step, job.parent_id, backend, kind))
     _tell(tx, job, status=JobStatus.FAILED, now=now, error=error)
+
+
+def take_back(tx: Tx, *which: ColumnElement[bool], now: datetime) -> int:
+    """Cancels what is queued or running of `which`, and gives their number; the servers are told
+    by their drivers."""
+    flying = tx.execute(select(Job.id).where(Job.status.in_(IN_FLIGHT), *which).order_by(Job.id))
+    ids = flying.scalars().all()
+    for job_id in ids:
+        cancel(tx, job_id, now=now)
+    return len(ids)
 
 
 def cancel(tx: Tx, job_id: int, *, now: datetime) -> None:

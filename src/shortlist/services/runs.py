@@ -10,7 +10,6 @@ from sqlalchemy import insert, select, update
 
 from shortlist.domain import gates
 from shortlist.domain.model import (
-    IN_FLIGHT,
     GateKind,
     Policy,
     Rating,
@@ -151,7 +150,7 @@ def change(tx: Tx, run_id: int, wish: Change, *, now: datetime) -> None:
     if values:
         tx.execute(update(PipelineRun).where(PipelineRun.id == run_id).values(values))
     if wish.status in (RunStatus.PAUSED, RunStatus.ARCHIVED):
-        _take_back(tx, run_id, now=now)
+        jobs.take_back(tx, Job.pipeline_run_id == run_id, now=now)
     if wish.max_children is not None:
         _limit_children(tx, run_id, wish.max_children)
     append(tx, EventKind.RUN_CHANGED, run_id=run_id, data={}, now=now)
@@ -228,17 +227,6 @@ def status_of(tx: Tx, run_id: int) -> RunStatus:
     if status is None:
         raise NotFound(f"There is no run {run_id}.")
     return status
-
-
-def _take_back(tx: Tx, run_id: int, *, now: datetime) -> None:
-    """Cancels what is queued or running for the run; the servers are told by their drivers."""
-    flying = tx.execute(
-        select(Job.id)
-        .where(Job.pipeline_run_id == run_id, Job.status.in_(IN_FLIGHT))
-        .order_by(Job.id)
-    )
-    for job_id in flying.scalars().all():
-        jobs.cancel(tx, job_id, now=now)
 
 
 def _limit_children(tx: Tx, run_id: int, limit: int) -> None:

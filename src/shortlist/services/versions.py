@@ -6,14 +6,12 @@ version. Jobs of a step that differs stay with the version that made them: that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
-from shortlist.domain.model import IN_FLIGHT
 from shortlist.errors import BadInput, Conflict, NotFound
 from shortlist.services import failures, jobs, pipelines
 from shortlist.services.failures import Key, Retried
@@ -72,7 +70,7 @@ def move(tx: Tx, run_id: int, pipeline_id: int, *, now: datetime) -> Moved:
     old, new = pipelines.view(tx, present), pipelines.view(tx, pipeline_id)
     pairs = _pairs(old, new)
     changed = [pair for pair in pairs if pair.differs]
-    back = [_take_back(tx, run_id, pair.old.id, now=now) for pair in changed]
+    back = [jobs.take_back(tx, *_of_step(run_id, pair.old.id), now=now) for pair in changed]
     freed = [_forgive(tx, run_id, pair.old, now=now) for pair in changed]
     for pair in pairs:
         _carry(tx, run_id, pair)
@@ -131,28 +129,15 @@ def _pairs(old: PipelineView, new: PipelineView) -> list[_Pair]:
     return [_Pair(*steps) for steps in zip(old.steps, new.steps, strict=True)]
 
 
-def _take_back(tx: Tx, run_id: int, step_id: int, *, now: datetime) -> int:
-    """Cancels what is under way for a step: it would still be made the old way."""
-    flying = tx.execute(
-        select(Job.id)
-        .where(
-            Job.pipeline_run_id == run_id,
-            Job.pipeline_step_id == step_id,
-            Job.status.in_(IN_FLIGHT),
-        )
-        .order_by(Job.id)
-    )
-    ids: Sequence[int] = flying.scalars().all()
-    for job_id in ids:
-        jobs.cancel(tx, job_id, now=now)
-    return len(ids)
+def _of_step(run_id: int, step_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The jobs of a run at a step: those under way would still be made the old way."""
+    return Job.pipeline_run_id == run_id, Job.pipeline_step_id == step_id
 
 
 def _forgive(tx: Tx, run_id: int, step: StepView, *, now: datetime) -> tuple[int, int]:
     """Deals with the failures of a step that is no longer as it was; their number, and the number
     of images that had waited."""
-    of_step = (Job.pipeline_run_id == run_id, Job.pipeline_step_id == step.id)
-    settled = failures.settle(tx, *of_step, now=now)
+    settled = failures.settle(tx, *_of_step(run_id, step.id), now=now)
     images = tx.execute(
         update(ImageCandidate)
         .where(
