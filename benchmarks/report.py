@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 Value = float | int | str | Mapping[str, float | int]
 
@@ -24,6 +25,18 @@ def parser(description: str) -> argparse.ArgumentParser:
     """The arguments that every benchmark has; add your own to it."""
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--json", action="store_true", help="end with one JSON object on one line")
+    return made
+
+
+def players(description: str) -> argparse.ArgumentParser:
+    """The arguments of a benchmark that plays cases over many seeds, in parts if wished."""
+    made = parser(description)
+    made.add_argument("--seeds", type=int, default=200)
+    made.add_argument("--first", type=int, default=0, help="the first seed")
+    made.add_argument("--only", action="append", help="a case by its name; default: all")
+    made.add_argument("--workers", type=int, default=2)
+    made.add_argument("--keep", type=Path, help="a folder for what was played")
+    made.add_argument("--plot", type=Path, help="where to write the plot, as SVG")
     return made
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import people
 from benchmarks.people import Curve, People, Room, Table
 from benchmarks.plot import Axis, Panel, Series, drawn
-from benchmarks.report import Line, parser, report
+from benchmarks.report import Line, players, report
 
 CASES: Final = (
     People("30, clear", 30, 3, clarity=5.0),
@@ -85,14 +85,7 @@ class Chunk:
 
 
 def main() -> None:
-    arguments = parser(__doc__ or "")
-    arguments.add_argument("--seeds", type=int, default=200)
-    arguments.add_argument("--first", type=int, default=0, help="the first seed")
-    arguments.add_argument("--only", action="append", help="a case by its name; default: all")
-    arguments.add_argument("--workers", type=int, default=2)
-    arguments.add_argument("--keep", type=Path, help="a folder for what was played")
-    arguments.add_argument("--plot", type=Path, help="where to write the plot, as SVG")
-    given = arguments.parse_args()
+    given = players(__doc__ or "").parse_args()
     cases = [case for case in CASES if not given.only or case.name in given.only]
     seeds = range(given.first, given.first + given.seeds)
     with TemporaryDirectory() as folder:
