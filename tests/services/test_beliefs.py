@@ -137,7 +137,7 @@ class Hand:
                 asked = self.studio.walk(self.walk, self.person).asked
                 said = WALKS[choice % len(WALKS)]
                 if asked is not None:
-                    self.studio.answers(self.walk, asked.shown.id, said, self.person)
+                    self.studio.answers(self.walk, asked.candidate.id, said, self.person)
             case "undo":
                 self.studio.undoes(self.person)
             case "redo":

@@ -9,15 +9,17 @@ from sqlalchemy import select, update
 
 from builders import NOW
 from services.farm import Farm
+from shortlist.api.events import GateChanged
 from shortlist.domain.job_states import Cause
 from shortlist.domain.model import JobStatus, RunStatus
 from shortlist.errors import NotFound
-from shortlist.services import assignments, failures, holds, jobs, runs
+from shortlist.services import assignments, failures, holds, jobs, journal, runs
 from shortlist.services.assignments import Blame, Took
 from shortlist.services.failures import Key
+from shortlist.services.graphs import Unbuildable
 from shortlist.services.runs import Change
 from shortlist.store.db import Database
-from shortlist.store.schema import Backend, ImageCandidate, Job
+from shortlist.store.schema import Backend, ImageCandidate, Job, PipelineStep
 
 
 @pytest.fixture
@@ -133,6 +135,26 @@ def test_what_no_server_has_holds_the_step_in_the_run(farm: Farm) -> None:
     with farm.database.transaction() as tx:
         holds.release(tx, farm.run, farm.steps[1], now=NOW)
     assert farm.asks(farm.one) is not None
+
+
+def test_a_workflow_that_can_t_be_made_holds_its_step_and_takes_no_place(farm: Farm) -> None:
+    farm.makes(farm.one)
+    with farm.database.transaction() as tx:
+        tx.execute(
+            update(PipelineStep)
+            .where(PipelineStep.id == farm.steps[1])
+            .values(comfy_workflow_json="{}")
+        )
+    with pytest.raises(Unbuildable) as found:
+        farm.claims(farm.one)
+    fault = found.value
+    assert (fault.run_id, fault.step_id) == (farm.run, farm.steps[1])
+    with farm.database.transaction() as tx:
+        assert set(tx.execute(select(ImageCandidate.reserved)).scalars()) == {0}
+        holds.hold(tx, fault.run_id, fault.step_id, reason=fault.sentence, now=NOW)
+        told = journal.after(tx, 0, limit=1_000)[-1]
+    assert GateChanged.model_validate(told.data).step_id == farm.steps[1]
+    assert farm.asks(farm.one) is None
 
 
 def test_a_disabled_server_is_no_elsewhere(farm: Farm) -> None:

@@ -10,14 +10,13 @@ from uuid import uuid4
 
 from shortlist import logs
 from shortlist.comfy.client import ComfyClient
-from shortlist.comfy.faults import ComfyError, WorkflowFault
+from shortlist.comfy.faults import ComfyError
 from shortlist.comfy.workflow import Catalogue, IssueKind, check
 from shortlist.dispatcher.desk import Desk
 from shortlist.dispatcher.floor import COURTESY_SECONDS, Hand
-from shortlist.services import assignments, attempts, backends, graphs, selection
-from shortlist.services.graphs import Template
+from shortlist.services import assignments, attempts, backends, graphs, holds, selection
+from shortlist.services.graphs import Template, Unbuildable
 from shortlist.services.jobs import Flight
-from shortlist.services.selection import Choice
 from shortlist.store.db import Tx
 
 SEED_BITS: Final = 53
@@ -53,23 +52,22 @@ class Chooser:
         seed = secrets.randbits(SEED_BITS)
         while True:
             # A look first: it costs no writer's turn where there is nothing to do.
-            found = await self._desk.read(lambda tx: self._look(tx, seed))
-            if found is None:
+            template = await self._desk.read(lambda tx: self._look(tx, seed))
+            if template is None:
                 return None
-            choice, template = found
             if template.step_id in self._suited or await self._suits(template):
                 break
         if self._leaves(hand, template.step_id):
             return None
         self.courtesy_until = None
-        return await self._claim(choice, seed)
+        return await self._claim(seed)
 
-    def _look(self, tx: Tx, seed: int) -> tuple[Choice, Template] | None:
+    def _look(self, tx: Tx, seed: int) -> Template | None:
         closed = assignments.closed(tx, self._backend_id, now=self._desk.clock())
         choice = selection.choose(tx, seed=seed, closed=closed)
         if choice is None:
             return None
-        return choice, graphs.template(tx, choice.run_id, step_order=choice.reason.step_order)
+        return graphs.template(tx, choice.run_id, step_order=choice.reason.step_order)
 
     async def _suits(self, template: Template) -> bool:
         """Whether the server has all that the step needs. If not, and another one may, the step is
@@ -127,7 +125,7 @@ class Chooser:
             better.ring()
         return _time() < self.courtesy_until
 
-    async def _claim(self, choice: Choice, seed: int) -> Flight | None:
+    async def _claim(self, seed: int) -> Flight | None:
         now, wildcards = self._desk.clock(), await asyncio.to_thread(self._desk.wildcards.read)
 
         def claim(tx: Tx) -> Flight | None:
@@ -148,12 +146,12 @@ class Chooser:
 
         try:
             return await self._desk.write(claim)
-        except WorkflowFault as fault:
-            words, order = fault.sentence, choice.reason.step_order
-            await self._desk.write(
-                lambda tx: attempts.hold(tx, choice.run_id, step_order=order, reason=words, now=now)
-            )
-            return None
+        except Unbuildable as found:
+            fault = found
+        await self._desk.write(
+            lambda tx: holds.hold(tx, fault.run_id, fault.step_id, reason=fault.sentence, now=now)
+        )
+        return None
 
 
 def _time() -> float:

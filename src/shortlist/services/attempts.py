@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from shortlist.domain.model import IN_FLIGHT, JobStatus
 from shortlist.services import graphs, jobs, wording
 from shortlist.services.jobs import Flight
-from shortlist.services.journal import EventKind, append
 from shortlist.services.selection import Claimed
 from shortlist.store.db import Tx
-from shortlist.store.schema import Job, PipelineRunStep
+from shortlist.store.schema import Job
 
 
 def claimed(tx: Tx, claim: Claimed, *, backend_id: int) -> Flight:
@@ -24,7 +23,7 @@ def claimed(tx: Tx, claim: Claimed, *, backend_id: int) -> Flight:
 def renew(tx: Tx, flight: Flight, *, prompt_id: str, now: datetime) -> Flight | None:
     """Puts a lost job up again, its files under a new prefix; null when it has ended meanwhile.
 
-    Raises `WorkflowFault` when the step's workflow no longer takes the run's values.
+    Raises `Unbuildable` when the step's workflow no longer takes the run's values.
     """
     row = tx.execute(
         select(Job.parent_id, Job.seed, Job.backend_id).where(
@@ -64,14 +63,3 @@ def give_back(tx: Tx, backend_id: int, *, status: Sequence[JobStatus], now: date
     for job_id in found:
         jobs.cancel(tx, job_id, now=now)
     return found
-
-
-def hold(tx: Tx, run_id: int, *, step_order: int, reason: str, now: datetime) -> None:
-    """Holds a step of a run until a person has looked: no job of it can be made."""
-    tx.lock_tree()
-    tx.execute(
-        update(PipelineRunStep)
-        .where(PipelineRunStep.pipeline_run_id == run_id, PipelineRunStep.step_order == step_order)
-        .values(held_reason=reason)
-    )
-    append(tx, EventKind.GATE_CHANGED, run_id=run_id, data={"step_order": step_order}, now=now)

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, select
 
-from shortlist.comfy.workflow import Bindings, Graph, Role, Values, as_graph, patch
+from shortlist.comfy.workflow import Bindings, Graph, Role, Values, WorkflowFault, as_graph, patch
 from shortlist.services.wording import Words
 from shortlist.store.db import Tx
 from shortlist.store.schema import ImageCandidate, PipelineRun, PipelineStep
@@ -27,6 +27,15 @@ class Template:
     graph: Graph
     bindings: Bindings
     takes_parent: bool
+
+
+class Unbuildable(WorkflowFault):
+    """A step's workflow that can't take the values of a run."""
+
+    def __init__(self, fault: WorkflowFault, *, run_id: int, step_id: int) -> None:
+        super().__init__(fault.sentence, items=fault.items)
+        self.run_id = run_id
+        self.step_id = step_id
 
 
 def template(tx: Tx, run_id: int, *, step_order: int) -> Template:
@@ -49,7 +58,7 @@ def build(
 ) -> str:
     """The graph to submit, as JSON text.
 
-    Its files are saved under a prefix that is this attempt's alone. Raises `WorkflowFault` when
+    Its files are saved under a prefix that is this attempt's alone. Raises `Unbuildable` when
     the step's workflow can't take these values.
     """
     step = tx.execute(_STEP, {"step": step_id}).one()
@@ -64,7 +73,10 @@ def build(
         seed=seed,
         prefix=prefix(prompt_id, now=now),
     )
-    graph = patch(as_graph(json.loads(step.comfy_workflow_json)), bindings, values)
+    try:
+        graph = patch(as_graph(json.loads(step.comfy_workflow_json)), bindings, values)
+    except WorkflowFault as fault:
+        raise Unbuildable(fault, run_id=run_id, step_id=step_id) from fault
     return json.dumps(graph, separators=(",", ":"))
 
 

@@ -1,4 +1,4 @@
-"""What failures stop, let go on again by a person: a parked parent, a held step."""
+"""What failures stop until a person lets it go on: a parked parent, a held step."""
 
 from __future__ import annotations
 
@@ -25,6 +25,23 @@ def retry_parent(tx: Tx, candidate_id: int, *, now: datetime) -> None:
         raise NotFound(f"There is no image {candidate_id}.")
     failures.settle(tx, Job.parent_id == candidate_id, now=now)
     append(tx, EventKind.RUN_CHANGED, run_id=run_id, data={}, now=now)
+
+
+def hold(tx: Tx, run_id: int, step_id: int, *, reason: str, now: datetime) -> None:
+    """Holds a step of a run until a person has looked: no job of it can be made.
+
+    Nothing where the run has gone over to another version of its pipeline meanwhile.
+    """
+    tx.lock_tree()
+    tx.execute(
+        update(PipelineRunStep)
+        .where(
+            PipelineRunStep.pipeline_run_id == run_id,
+            PipelineRunStep.pipeline_step_id == step_id,
+        )
+        .values(held_reason=reason)
+    )
+    append(tx, EventKind.GATE_CHANGED, run_id=run_id, data={"step_id": step_id}, now=now)
 
 
 def release(tx: Tx, run_id: int, step_id: int, *, now: datetime) -> None:

@@ -21,7 +21,7 @@ from shortlist.domain.model import (
     JobStatus,
 )
 from shortlist.errors import Conflict, NotFound
-from shortlist.services import assignments, parking
+from shortlist.services import assignments, holds, parking
 from shortlist.services.assignments import NO_BLAME, Blame, Took
 from shortlist.services.journal import EventKind, append
 from shortlist.services.parking import Failure
@@ -150,7 +150,7 @@ def fail(
         if blame.lacking and assignments.is_open_elsewhere(tx, backend, step):
             assignments.lacks(tx, backend, step, sentence=error, now=now)
         else:
-            _hold(tx, job, reason=error)
+            holds.hold(tx, job.run_id, step, reason=error, now=now)
     else:
         parking.count(tx, Failure(job.run_id, step, job.parent_id, backend, kind))
     _tell(tx, job, status=JobStatus.FAILED, now=now, error=error)
@@ -290,17 +290,6 @@ def _end(
             .where(ImageCandidate.id == job.parent_id)
             .values(reserved=ImageCandidate.reserved - 1)
         )
-
-
-def _hold(tx: Tx, job: _Row, *, reason: str) -> None:
-    tx.execute(
-        update(PipelineRunStep)
-        .where(
-            PipelineRunStep.pipeline_run_id == job.run_id,
-            PipelineRunStep.pipeline_step_id == job.step_id,
-        )
-        .values(held_reason=reason)
-    )
 
 
 def _birth(tx: Tx, job: _Row) -> _Birth:
