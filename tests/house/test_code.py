@@ -20,7 +20,8 @@ BROAD = {
     ("services/plugins.py", "load"): "a package's module is foreign code: it is told, with why",
     ("services/adaptive.py", "_decided"): "a package's policy is foreign: it is told, with why",
     ("simulator/engine.py", "_perform"): "a node is foreign code: all it raises fails its job",
-    ("store/db.py", "committed"): "a wake-up that fails costs a poll, never the commit",
+    ("store/group.py", "_commit"): "who asked for it is told, in their own thread",
+    ("store/group.py", "run"): "who asked for it is told, once the others are done",
 }
 
 LONGEST_FUNCTION = 80

@@ -90,18 +90,6 @@ def test_the_turnstile_lets_threads_through_in_the_order_they_came() -> None:
     assert order == list(range(10))
 
 
-def test_callbacks_run_only_after_a_commit(db: Database) -> None:
-    told: list[str] = []
-    with db.transaction() as tx:
-        tx.after_commit(lambda: told.append(_names(db)[0]))
-        a_backend(tx, "seen")
-        assert told == []
-    with pytest.raises(ZeroDivisionError), db.transaction() as tx:
-        tx.after_commit(lambda: told.append("never"))
-        raise ZeroDivisionError
-    assert told == ["seen"]
-
-
 def test_an_event_wakes_listeners_of_this_and_of_other_processes(
     db: Database, database_url: str
 ) -> None:

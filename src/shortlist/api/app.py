@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from anyio import to_thread
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
@@ -58,7 +58,9 @@ PROBLEM: Final[dict[str, object]] = {
     "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
+# Looked through in this order at every request: judging first, where a person waits.
 ROUTERS: Final = (
+    triage.router,
     runs.router,
     pipelines.router,
     checks.router,
@@ -66,7 +68,6 @@ ROUTERS: Final = (
     trying.router,
     prompts.router,
     gates.router,
-    triage.router,
     cull.router,
     fours.router,
     autopsies.router,
@@ -114,13 +115,8 @@ def bare_app() -> FastAPI:
         generate_unique_id_function=_named,
     )
     problems.install(app)
-    api = APIRouter(
-        prefix="/api",
-        responses={"default": PROBLEM},
-    )
     for router in ROUTERS:
-        api.include_router(router)
-    app.include_router(api)
+        app.include_router(router, prefix="/api", responses={"default": PROBLEM})
     return app
 
 

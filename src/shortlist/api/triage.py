@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import datetime
 from typing import Annotated, Final, TypeVar
@@ -112,14 +113,14 @@ def get_deck(
 
 
 @router.post("/acts", operation_id="send_acts")
-def send_acts(body: Acts, request: Request, rooms: InRooms, now: Now) -> ActResults:
+async def send_acts(body: Acts, request: Request, rooms: InRooms, now: Now) -> ActResults:
     """Does what a person did, act by act in order; a refused one does not stop the others.
 
     An act that is sent again under its id is not done again: its first answer is given.
     """
     number = problems.request_id(request.scope)
     return ActResults(
-        results=[_result(rooms.database, act, number=number, now=now) for act in body.acts]
+        results=[await _result(rooms.database, act, number=number, now=now) for act in body.acts]
     )
 
 
@@ -153,10 +154,12 @@ def _at_hand(exclude: str) -> list[Key]:
     return keys
 
 
-def _result(database: Database, sent: Act, *, number: str, now: datetime) -> ActResult:
+async def _result(database: Database, sent: Act, *, number: str, now: datetime) -> ActResult:
     act = ACTS[sent.kind](**sent.model_dump(exclude={"kind"}))
     try:
-        done = database.run(lambda tx: triage.apply(tx, PERSON, act, now))
+        done = await asyncio.wrap_future(
+            database.submit(lambda tx: triage.apply(tx, PERSON, act, now))
+        )
     except Fault as fault:
         return _refused(sent, fault, number=number)
     return ActResult(

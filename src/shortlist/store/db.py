@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from importlib import import_module
@@ -29,12 +30,14 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from shortlist import logs
-from shortlist.errors import ConfigFault, Unavailable
+from shortlist.errors import ConfigFault
+from shortlist.store.faults import may_retry, translated
+from shortlist.store.group import GroupCommit
 from shortlist.store.memory import Memory
 from shortlist.store.wake import CHANNEL, LISTEN_SECONDS, Wake, listen
 
@@ -89,14 +92,13 @@ class Turnstile:
 
 
 class Tx:
-    """One open transaction: statements in, rows out, and what to do once it has committed."""
+    """One open transaction: statements in, rows out."""
 
-    __slots__ = ("_after", "_connection", "announced", "memory", "postgresql")
+    __slots__ = ("_connection", "announced", "memory", "postgresql")
 
     def __init__(self, connection: Connection, memory: Memory) -> None:
         self._connection = connection
         self.memory = memory
-        self._after: list[Callable[[], None]] = []
         self.announced = False
         self.postgresql = connection.dialect.name == "postgresql"
 
@@ -116,10 +118,6 @@ class Tx:
         """Runs one statement; a typed `select` gives typed rows."""
         return self._connection.execute(statement, parameters)
 
-    def after_commit(self, callback: Callable[[], None]) -> None:
-        """Runs `callback` once the commit stands, in the committing thread; it may fail freely."""
-        self._after.append(callback)
-
     def lock_tree(self) -> None:
         """Lets one transaction at a time change who may be a parent.
 
@@ -138,12 +136,13 @@ class Tx:
             self._connection.execute(_LOCK, {"key": JOURNAL_LOCK})
             self._connection.execute(_NOTIFY)
 
-    def committed(self) -> None:
-        for callback in self._after:
-            try:
-                callback()
-            except Exception:  # a wake-up that fails costs a poll, never the commit
-                log.warning("after_commit_failed", exc_info=True)
+    def mark(self) -> None:
+        """Begins a part that can fail alone."""
+        self._connection.exec_driver_sql("SAVEPOINT part")
+
+    def back_to_mark(self) -> None:
+        """Undoes the part; raises where the database has undone the whole transaction already."""
+        self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
 
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
@@ -159,6 +158,8 @@ class Database:
         self._reader = reader
         self.sqlite = url.get_backend_name() == "sqlite"
         self._turn = Turnstile() if self.sqlite else nullcontext()
+        self._group = GroupCommit(self.transaction)
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="submitted")
         self.wake = Wake()
         self.memory = Memory()
         self._stop = threading.Event()
@@ -178,7 +179,7 @@ class Database:
         if url.get_backend_name() == "sqlite":
             make_folder(Path(url.database or "").parent)
             writer = _sqlite_writer(url)
-            with _translated(), writer.connect():
+            with translated(), writer.connect():
                 pass  # the first connection turns the log on; a reader before it would lock it out
             return cls(url, writer=writer, reader=_sqlite_reader(url))
         engine = _postgresql(url)
@@ -191,19 +192,18 @@ class Database:
             raise RuntimeError("a transaction is already open in this thread")
         token = _open_here.set(True)
         try:
-            with _translated(), self._turn, self._writer.begin() as connection:
+            with translated(), self._turn, self._writer.begin() as connection:
                 tx = Tx(connection, self.memory)
                 yield tx
         finally:
             _open_here.reset(token)
-        tx.committed()
         if tx.announced:
             self.wake.ring()
 
     @contextmanager
     def snapshot(self) -> Iterator[Tx]:
         """A read-only view of one moment."""
-        with _translated(), self._reader.connect() as connection:
+        with translated(), self._reader.connect() as connection:
             if self.sqlite:
                 yield Tx(connection, self.memory)
                 return
@@ -219,11 +219,15 @@ class Database:
                 with self.transaction() as tx:
                     return act(tx)
             except DBAPIError as error:
-                if attempt + 1 == RETRIES or not _may_retry(error):
+                if attempt + 1 == RETRIES or not may_retry(error):
                     raise
                 log.info("transaction_retried", attempt=attempt + 1)
                 time.sleep(0.01 * (attempt + 1))
         raise AssertionError("unreachable")
+
+    def submit(self, act: Callable[[Tx], T]) -> Future[T]:
+        """`act` in a transaction, soon; on SQLite those that wait together share a commit."""
+        return self._group.submit(act) if self.sqlite else self._threads.submit(self.run, act)
 
     def checkpoint(self) -> None:
         """Moves the write-ahead log into the file now, while nobody waits."""
@@ -233,7 +237,9 @@ class Database:
             connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
-        """Ends the listener and lets go of all connections."""
+        """Does what was submitted, ends the listener and lets go of all connections."""
+        self._group.close()
+        self._threads.shutdown()
         self._stop.set()
         if self._listener.is_alive():
             with suppress(SQLAlchemyError), self._writer.begin() as connection:
@@ -347,33 +353,3 @@ def _postgresql(url: URL) -> Engine:
         raise ConfigFault(
             "PostgreSQL needs its driver; install it with: pip install 'shortlist[postgres]'."
         ) from error
-
-
-def _may_retry(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlstate", None) in {"40001", "40P01"}
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Tells a full disk, a locked file and a lost server in words, at the border."""
-    try:
-        yield
-    except OperationalError as error:
-        if _may_retry(error):
-            raise
-        raise _told(error) from error
-
-
-def _told(error: OperationalError) -> Unavailable:
-    reason = str(error.orig).lower()
-    if "full" in reason or "no space" in reason:
-        return Unavailable("The disk is full; make room and try again. Nothing was changed.")
-    if "locked" in reason or "busy" in reason:
-        return Unavailable("Another program holds the database; try again in a moment.")
-    if "readonly" in reason or "read-only" in reason:
-        return Unavailable("The database is read-only; check who may write the file.")
-    if "unable to open" in reason:
-        return Unavailable("The database file can't be opened; check the folder's permissions.")
-    return Unavailable(
-        "The database did not answer; check that it runs and can be reached, then try again."
-    )
