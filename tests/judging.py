@@ -64,6 +64,12 @@ class Studio:
     def images(self, number: int, parent: int | None = None) -> list[int]:
         return [self.image(parent) for _ in range(number)]
 
+    def batch(self, number: int) -> list[int]:
+        """Base images of one job."""
+        job = self.job(None)
+        with self.database.transaction() as tx:
+            return list(jobs.ingest(tx, job, images=[an_image() for _ in range(number)], now=NOW))
+
     def line(self, length: int = 4) -> list[int]:
         """A base image and its only child and so on, `length` images in all."""
         ids: list[int] = []
@@ -119,6 +125,12 @@ class Studio:
 
     def does(self, act: Act, person: str = "ann") -> Result:
         return self.database.run(lambda tx: triage.apply(tx, person, act, NOW))
+
+    def does_all(self, acts: Sequence[Act], person: str = "ann") -> None:
+        """Acts of one transaction."""
+        with self.database.transaction() as tx:
+            for act in acts:
+                triage.apply(tx, person, act, NOW)
 
     def votes(self, winner: int, loser: int, person: str = "ann") -> str:
         """A vote with the winner on the left; gives the act's id."""

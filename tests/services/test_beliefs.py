@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from builders import NOW
-from judging import Studio, an_id
+from judging import STEPS, Studio, an_id
 from shortlist.domain import posterior as pure
 from shortlist.domain.evidence import Evidence, Kill, Node, Vote
 from shortlist.domain.model import ActKind, WalkAnswer
@@ -24,6 +24,9 @@ from shortlist.services import beliefs, triage
 from shortlist.services.acts import VoteAct
 from shortlist.store.db import Database
 from shortlist.store.schema import Act, ImageCandidate
+
+MOST_IMAGES = 9
+"""Of a history: no image can get more children than a run of tests allows."""
 
 WALKS = [answer.value for answer in WalkAnswer]
 
@@ -110,26 +113,35 @@ class Hand:
     def __init__(self, studio: Studio, person: str) -> None:
         self.studio = studio
         self.person = person
-        self.images = [*studio.images(3)]
+        self.line = dict.fromkeys(studio.batch(4), 1)
+        """Each image, and the step it is of."""
         self.walk: str | None = None
 
     def does(self, what: str, one: int, other: int) -> None:
-        first, second = self.images[one % len(self.images)], self.images[other % len(self.images)]
+        images = [*self.line]
+        first = images[one % len(images)]
+        beside = [id for id in images if self.line[id] == self.line[first] and id != first]
         try:
-            self._does(what, first, second, choice=one)
+            self._does(what, first, [*beside[other % len(images) :], *beside], choice=one)
         except Problem:
             return
 
-    def _does(self, what: str, first: int, second: int, *, choice: int) -> None:
+    def _does(self, what: str, first: int, beside: Sequence[int], *, choice: int) -> None:
+        """Does something to an image, or to it and the first of those of its step."""
         match what:
-            case "image":
-                self.images.append(self.studio.image(first))
-            case "vote":
-                self.studio.votes(first, second, self.person)
-            case "tie":
-                self.studio.ties(first, second, self.person)
+            case "image" if self.line[first] < len(STEPS) and len(self.line) < MOST_IMAGES:
+                self.line[self.studio.image(first)] = self.line[first] + 1
+            case "vote" if beside:
+                self.studio.votes(first, beside[0], self.person)
+            case "round":
+                now = self.studio.states()
+                live = [each for each in beside if not now[each].rejected]
+                self.studio.does_all([_vote(first, other) for other in live], self.person)
+            case "tie" if beside:
+                self.studio.ties(first, beside[0], self.person)
             case "child":
-                act = VoteAct(an_id(), first, second, first, versus_parent=True)
+                line = [*self.line]
+                act = VoteAct(an_id(), first, line[-1], first, versus_parent=True)
                 self.studio.does(act, self.person)
             case "kill":
                 self.walk = self.studio.kills(first, self.person)
@@ -144,23 +156,16 @@ class Hand:
                 self.studio.redoes(self.person)
 
 
-DOINGS = (
-    "image",
-    "image",
-    "vote",
-    "vote",
-    "vote",
-    "tie",
-    "child",
-    "kill",
-    "answer",
-    "undo",
-    "redo",
-)
+def _vote(winner: int, loser: int) -> VoteAct:
+    return VoteAct(an_id(), winner, loser, winner)
+
+
+DOINGS = ("image", "vote", "round", "round", "round", "tie", "child", "kill", "answer", "answer")
+UNDOINGS = ("undo", "redo")
 NUMBERS = st.integers(0, 50)
-
-
-HISTORIES = st.lists(st.tuples(st.sampled_from(DOINGS), NUMBERS, NUMBERS), min_size=6, max_size=24)
+HISTORIES = st.lists(
+    st.tuples(st.sampled_from(DOINGS + UNDOINGS), NUMBERS, NUMBERS), min_size=5, max_size=15
+)
 
 
 @pytest.mark.slow
