@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
@@ -21,6 +22,8 @@ from shortlist.images.renderer import RendererPool
 from shortlist.services import backends, pipelines, runs
 from shortlist.services.pipelines import NewStep
 from shortlist.services.runs import NewRun
+from shortlist.simulator.options import Fault, SimulatorOptions
+from shortlist.simulator.server import running
 from shortlist.store.db import Database, Tx
 
 T = TypeVar("T")
@@ -160,6 +163,30 @@ async def a_hub(
         finally:
             stop.set()
             await task
+
+
+@contextmanager
+def a_simulator(folder: Path, *faults: Fault, seconds: float = 0.05) -> Iterator[str]:
+    """A simulator in a thread of its own; gives its address."""
+    loop, stop, up = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
+    found: list[str] = []
+    options = SimulatorOptions(folder=folder, faults=faults, seconds_per_image=seconds)
+
+    async def serve() -> None:
+        async with running(options) as server:
+            found.append(server.url)
+            up.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert up.wait(60)
+    try:
+        yield found[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(60)
+        loop.close()
 
 
 async def until(condition: Callable[[], T]) -> T:

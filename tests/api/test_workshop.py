@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,40 +18,18 @@ from PIL import Image, PngImagePlugin
 from api.conftest import Started
 from builders import NOW, a_graph
 from judging import Studio
+from rendering import a_simulator
 from shortlist.api.status import glance
 from shortlist.domain.job_states import Cause
+from shortlist.domain.model import Health
 from shortlist.services import assignments, backends, jobs, work
 from shortlist.services.assignments import Blame
-from shortlist.simulator.options import Fault, FaultKind, SimulatorOptions
-from shortlist.simulator.server import running as simulating
+from shortlist.services.backends import Report
+from shortlist.simulator.options import Fault, FaultKind
 
 Json = dict[str, Any]
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def a_simulator(folder: Path, *faults: Fault, seconds: float = 0.05) -> Iterator[str]:
-    """A simulator in a thread of its own; gives its address."""
-    loop, stop, up = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    found: list[str] = []
-    options = SimulatorOptions(folder=folder, faults=faults, seconds_per_image=seconds)
-
-    async def serve() -> None:
-        async with simulating(options) as server:
-            found.append(server.url)
-            up.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert up.wait(30)
-    try:
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
-        loop.close()
 
 
 @pytest.fixture
@@ -110,6 +86,22 @@ def test_what_holds_no_workflow_is_told(body: Json, words: str, client: httpx2.C
     answer = client.post("/api/workflows/inspect", json=body)
     assert answer.status_code == 422
     assert words in answer.json()["detail"]
+
+
+def test_a_saved_workflow_is_asked_of_the_server_that_has_it(
+    fresh: Started, simulator: str
+) -> None:
+    server = fresh.client.post("/api/backends", json={"url": simulator}).json()["id"]
+    saved = f"/api/backends/{server}/workflows"
+    assert fresh.client.get(saved).json() == []
+    text = json.dumps(a_graph("Base"))
+    assert httpx2.post(f"{simulator}/api/userdata/workflows%2Fmine.json", content=text).is_success
+    assert fresh.client.get(saved).json() == ["mine.json"]
+    inspect = lambda **body: fresh.client.post("/api/workflows/inspect", json=body)  # noqa: E731
+    assert inspect(saved="mine.json", backend_id=server).json()["graph"] == a_graph("Base")
+    assert inspect(saved="mine.json").status_code == 422
+    gone = inspect(saved="gone.json", backend_id=server)
+    assert (gone.status_code, "gone.json" in gone.json()["detail"]) == (502, True)
 
 
 def test_bindings_show_values_and_what_may_vary(client: httpx2.Client) -> None:
@@ -334,3 +326,14 @@ def test_the_hub_says_why_no_server_gets_the_next_step(fresh: Started) -> None:
     assert [(each.step_id, each.lacks) for each in server.steps] == [(step, "No such model.")]
     path = f"/api/backends/{server.id}/steps/{step}/release"
     assert fresh.client.post(path).json()["steps"][0]["lacks"] is None
+
+
+def test_the_hub_says_that_its_only_server_rests_and_for_how_long(fresh: Started) -> None:
+    job = Studio(fresh.database).job(None)
+    with fresh.database.transaction() as tx:
+        (server,) = backends.views(tx)
+        backends.report(tx, server.id, Report(Health.OK, "", "0.3.64", simulator=True), now=NOW)
+        jobs.fail(tx, job, kind=Cause.OUT_OF_MEMORY, error="Full.", now=NOW)
+        why = [glance(tx, now=NOW + timedelta(seconds=later)).why for later in (5, 20)]
+    assert why[0].endswith(f"rests on {server.name} for 15 s after it ran out of memory.")
+    assert "rests" not in why[1]

@@ -1,9 +1,9 @@
 """What the hub relies on a ComfyUI server to do: asked of the simulator always, and of a real one.
 
 Set COMFYUI_URL to run the suite against a server that is up; it needs no model and no GPU, leaves
-small files in its `output` and `input` folders, and touches no job but its own. Set COMFYUI_COMMAND
-instead (with `{port}` where the port goes) and the suite starts that server itself, kills it in the
-middle of a job, and starts it again.
+small files in its `output`, `input` and `user` folders, and touches no job but its own. Set
+COMFYUI_COMMAND instead (with `{port}` where the port goes) and the suite starts that server itself,
+kills it in the middle of a job, and starts it again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
+import httpx2
 import pytest
 from PIL import Image
 
@@ -358,6 +360,20 @@ async def test_a_file_that_is_not_there_is_missing(client: ComfyClient, fresh: J
     done = await outcome(client, await submit(client, fresh.plain()))
     with pytest.raises(FileMissing):
         await client.view(replace(done.stills("9")[0], filename="nobody_00001_.png"))
+
+
+async def test_what_the_editor_saved_is_listed_and_read(server: Server, fresh: Jobs) -> None:
+    prompt_id, graph = fresh.plain()
+    name, text = f"shortlist test/{prompt_id}.json", json.dumps(as_json(graph))
+    async with httpx2.AsyncClient(base_url=server.url) as editor:
+        path = f"/api/userdata/{quote(f'workflows/{name}', safe='')}"
+        (await editor.post(path, content=text)).raise_for_status()
+    async with ComfyClient(server.url, client_id="saved") as client:
+        assert name in await client.saved_workflows()
+        assert parse(await client.saved_workflow(name), None).graph == graph
+        for wrong in (f"{prompt_id}.json", "../../../../etc/passwd"):
+            with pytest.raises(FileMissing):
+                await client.saved_workflow(wrong)
 
 
 async def test_a_two_step_pipeline_runs_through_the_hub(

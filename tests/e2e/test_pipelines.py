@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
+import httpx2
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -111,6 +112,16 @@ def test_a_dropped_file_and_a_picture_become_the_steps_of_a_pipeline(hub: Hub, p
     page.get_by_role("button", name="Save the pipeline").click()
     page.get_by_role("heading", name=name).wait_for()
     assert [step["name"] for step in steps_of(newest(hub, name))] == ["First look", "Hands"]
+
+
+def test_a_workflow_saved_in_the_servers_editor_becomes_a_step(hub: Hub, page: Page) -> None:
+    (server,) = cast("list[Json]", hub.get("/backends"))
+    path = f"{server['url']}/api/userdata/workflows%2Fportraits%2Ffix%20hands.json"
+    assert httpx2.post(path, content=workflow("hand-fix")).is_success
+    page.goto(f"{hub.url}/#/pipelines")
+    page.get_by_text("Saved in ComfyUI's editor").click()
+    page.get_by_role("button", name="portraits/fix hands").click()
+    page.get_by_role("button", name="Remove Fix hands").wait_for()
 
 
 def test_pasted_text_becomes_a_step_and_steps_can_change_places(hub: Hub, page: Page) -> None:

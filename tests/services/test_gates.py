@@ -152,6 +152,20 @@ def test_the_worked_examples_come_out_exactly(
     assert run.made() == expected
 
 
+def test_as_many_jobs_begin_as_are_told_to_be_ready(studio: Callable[..., Studio]) -> None:
+    run = studio()
+    ready = lambda: [column.ready for column in run.view().columns]  # noqa: E731
+    assert ready() == [3, 0, 0, 0]
+    assert run.render(3) == 3  # a base image and two of its three children
+    assert ready() == [2, 1, 0, 0]
+    with run.db.transaction() as tx:
+        claim = lambda: selection.claim(  # noqa: E731
+            tx, backend_id=run.backend, seed=1, prompt_id=str(uuid4()), now=NOW
+        )
+        assert [claim() is None for _ in range(4)] == [False, False, False, True]
+    assert ready() == [0, 0, 0, 0]
+
+
 def test_the_best_three_of_nine_advance_whoever_their_parents_are(
     studio: Callable[..., Studio],
 ) -> None:

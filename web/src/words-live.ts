@@ -1,6 +1,7 @@
 // The words of the Live screen: generators, their jobs, and what failed.
 import type { FailureGroup } from "./api/types";
 import { count } from "./words-count";
+import { duration } from "./words-gates";
 
 const kinds: Record<FailureGroup["kind"], string> = {
   refused: "refused",
@@ -16,6 +17,9 @@ export const wordsOfLive = {
   pauseAll: "Pause all",
   paused: (runs: number) => `${count(runs, "run")} paused. Jobs that wait on a server are taken back.`,
   waiting: "Waits for you",
+  ready: "Can begin now",
+  readyOf: (jobs: number, step: string) => `${jobs} ${step}`,
+  pace: (made: number, seconds: number) => `${count(made, "image")} in the last hour; at that pace this takes ${duration(seconds)}`,
   gate: (step: string, run: string) => `${step} gate, ${run}`,
   failures: (groups: number) => (groups === 0 ? "Failures" : `Failures: ${count(groups, "kind")}`),
   failure: {
@@ -27,7 +31,7 @@ export const wordsOfLive = {
     node: "Node",
     parked: (images: number) => `${count(images, "image")} ${images === 1 ? "waits" : "wait"} for a retry`,
     retry: (times: number) => `Retry ${times}`,
-    retryLabel: (kind: string, step: string) => `Retry ${kind} at ${step}`,
+    retryLabel: (times: number, kind: string, step: string) => `Retry ${times} of ${step}: ${kind}`,
     again: (failures: number, images: number) => `${count(failures, "failure")} let go on with new seeds${images > 0 ? `, ${count(images, "image")} no longer parked` : ""}.`,
     log: "Log of the server",
     edit: "Change the step",
@@ -51,7 +55,7 @@ export const wordsOfLive = {
     removeBusy: "It still has jobs: drain it first.",
     lacks: (step: string, what: string) => `${step} is not run here: ${what}`,
     rests: (step: string) => `${step} rests here after it ran out of memory`,
-    release: (step: string) => `Let ${step} run here again`,
+    release: (step: string) => `Lift the hold on ${step}`,
     addAnyway: "Add anyway",
     lastHour: (jobs: number) => `${count(jobs, "job")} made in the last hour`,
     nodes: (nodes: number) => count(nodes, "node type"),
@@ -63,5 +67,6 @@ export const wordsOfLive = {
     preview: (step: string) => `${step} on its way`,
     cancel: (step: string, id: number) => `Cancel ${step}, job ${id}`,
     of: (value: number, max: number) => `${value}/${max}`,
+    left: (seconds: number) => `about ${duration(seconds)} left`,
   },
 };

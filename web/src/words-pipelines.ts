@@ -45,6 +45,12 @@ export const wordsOfPipelines = {
     wayOut: "In ComfyUI, Export (API) gives a file that needs no conversion; a picture that the workflow made works as well.",
     dismiss: (name: string) => `Dismiss ${name}`,
   },
+  saved: {
+    title: "Saved in ComfyUI's editor",
+    looking: "Asking the servers",
+    noServers: "No server is in use. Add one on the Live screen.",
+    none: "Nothing is saved there.",
+  },
   draft: {
     title: "Make a pipeline",
     editing: (name: string) => `Change ${name}`,

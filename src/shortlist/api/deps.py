@@ -106,6 +106,12 @@ class CatalogueSource(Protocol):
     async def test(self, url: str) -> object:
         """What is found at an address, with the attributes of `workshop.ServerAnswer`."""
 
+    async def saved(self, url: str) -> tuple[str, ...]:
+        """Names of the workflows saved in the editor at an address. Raises `BackendFault`."""
+
+    async def read(self, url: str, name: str) -> str:
+        """The text of one of them. Raises `BackendFault`."""
+
 
 class TrialRunner(Protocol):
     """Whoever makes test runs; the hub's own."""

@@ -139,7 +139,8 @@ class Column(Shape):
     """One step of a run in numbers; `held_reason` waits for a person to release it.
 
     `open_parents` still lack children, `parked` ones wait for a person after failed jobs.
-    `provisional`: the gate passed by itself, for the reason in `assumed`.
+    `ready`: jobs of this step that can begin without a person. `provisional`: the gate passed by
+    itself, for the reason in `assumed`.
     """
 
     step_id: int
@@ -149,6 +150,7 @@ class Column(Shape):
     rejected: int
     made: int
     in_flight: int
+    ready: int
     advancing: int
     open_parents: int
     parked: int
@@ -342,7 +344,8 @@ class Candidate(Card):
 class StepThere(Shape):
     """One step on one server. `lacks`, `held_reason` and `rests_until` each keep it from there.
 
-    `load_seconds`: what it costs to begin with it there after another step; null: not measured.
+    `load_seconds`: what it costs to begin with it there after another step, `usual_seconds`: how
+    long a job of it last took there; null: not measured.
     """
 
     step_id: int
@@ -352,6 +355,7 @@ class StepThere(Shape):
     held_reason: str | None
     rests_until: datetime | None
     load_seconds: float | None
+    usual_seconds: float | None
 
 
 class Backend(Shape):

@@ -119,8 +119,25 @@ def _read_bindings(given: dict[str, object]) -> Bindings:
 @router.post("/workflows/inspect", operation_id="inspect_workflow")
 async def inspect_workflow(body: WorkflowToInspect, rooms: InRooms) -> Inspection:
     """What the hub finds in a workflow: where image, seed, prompts and output are."""
+    if body.saved is not None:
+        body = body.model_copy(update={"workflow": await _saved(rooms, body)})
     catalogue = await _catalogue(rooms, body.backend_id)
     return await to_thread.run_sync(_inspect, body, catalogue)
+
+
+@router.get("/backends/{backend_id}/workflows", operation_id="list_saved_workflows")
+async def list_saved_workflows(backend_id: IdInPath, rooms: InRooms) -> list[str]:
+    """Names of the workflows saved in the editor of a server, folders included."""
+    server = await to_thread.run_sync(_server, rooms.database, backend_id)
+    return list(await rooms.catalogues.saved(server.url))
+
+
+async def _saved(rooms: Rooms, body: WorkflowToInspect) -> str:
+    """The text of the saved workflow that is asked for."""
+    if body.saved is None or body.backend_id is None or body.workflow is not None:
+        raise BadInput("Name a server and a workflow saved there, and send none.", field="saved")
+    server = await to_thread.run_sync(_server, rooms.database, body.backend_id)
+    return await rooms.catalogues.read(server.url, body.saved)
 
 
 async def _catalogue(rooms: Rooms, backend_id: int | None) -> Catalogue | None:

@@ -76,11 +76,12 @@ class NewPipeline(Body):
 
 
 class WorkflowToInspect(Body):
-    """A workflow, or a `picture` made by ComfyUI; read with the node types of `backend_id`, or of
-    any server that answers."""
+    """A workflow, a `picture` made by ComfyUI, or the name of a workflow `saved` in the editor of
+    `backend_id`; read with the node types of that server, or of any that answers."""
 
     workflow: Graph | str | None = None
     picture: Base64 | None = None
+    saved: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     backend_id: Id | None = None
 
 

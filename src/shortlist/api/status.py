@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import asdict
 from datetime import datetime
+from math import ceil
 
 from fastapi import APIRouter
 
@@ -12,7 +13,7 @@ from shortlist import __version__
 from shortlist.api import backends, runs
 from shortlist.api.deps import PERSON, InRooms, Now
 from shortlist.api.edge import StrictRoute
-from shortlist.api.models import Alive, Backend, Reason, RunSummary, Shape, Status
+from shortlist.api.models import Alive, Backend, Reason, RunSummary, Shape, Status, StepThere
 from shortlist.domain import next_job as rule
 from shortlist.domain.model import Health, RunStatus
 from shortlist.services import autopsies, failures, graphs, journal, overview, plugins, selection
@@ -61,7 +62,7 @@ def glance(tx: Tx, *, now: datetime) -> Status:
         runs=summaries,
         backends=servers,
         failures=failures.waiting(tx),
-        why=_why(tx, summaries, servers, next_job, kept=_kept(tx, choice, servers)),
+        why=_why(tx, summaries, servers, next_job, kept=_kept(tx, choice, servers, now=now)),
         next_job=next_job,
         autopsies=autopsies.waiting(tx, PERSON),
         last_event=journal.last(tx),
@@ -72,7 +73,9 @@ def _reason(reason: rule.Reason) -> Reason:
     return Reason.model_validate({**asdict(reason), "sentence": reason.sentence()})
 
 
-def _kept(tx: Tx, choice: selection.Choice | None, servers: list[Backend]) -> str | None:
+def _kept(
+    tx: Tx, choice: selection.Choice | None, servers: list[Backend], *, now: datetime
+) -> str | None:
     """What keeps the next job's step from every server in use; null where one may have it."""
     if choice is None:
         return None
@@ -80,13 +83,22 @@ def _kept(tx: Tx, choice: selection.Choice | None, servers: list[Backend]) -> st
     step_id = graphs.template(tx, choice.run_id, step_order=order).step_id
     reasons = [
         next(
-            (each.held_reason or each.lacks for each in server.steps if each.step_id == step_id),
-            None,
+            (_keeps(step, server, now=now) for step in server.steps if step.step_id == step_id), ""
         )
         for server in servers
         if server.enabled
     ]
     return reasons[0] if reasons and all(reasons) else None
+
+
+def _keeps(step: StepThere, server: Backend, *, now: datetime) -> str:
+    """Why the server is not given the step now; empty where it may be."""
+    if told := step.held_reason or step.lacks:
+        return told
+    if step.rests_until is None or step.rests_until <= now:
+        return ""
+    seconds = ceil((step.rests_until - now).total_seconds())
+    return f"{step.step_name} rests on {server.name} for {seconds} s after it ran out of memory."
 
 
 def _why(

@@ -31,13 +31,16 @@ from shortlist.comfy.messages import Message, Outcome, OutputFile, read_binary, 
 from shortlist.comfy.messages import read_text as read_frame
 from shortlist.comfy.plain import JSON, a_dict, a_list, a_number, a_text
 from shortlist.comfy.refusal import read_refusal
-from shortlist.comfy.wire import SLOW_SECONDS, Answer, Wire
+from shortlist.comfy.wire import MAX_JSON_BYTES, SLOW_SECONDS, Answer, Wire
 
 MAX_FILE_BYTES = 256 * 2**20
 """An original image: a 16-bit PNG of 64 megapixels stays below it."""
 
 DOWNLOAD_SECONDS = 600.0
 DEFAULT_UPLOAD_BYTES = 100 * 2**20
+SAVED_IN = "workflows"
+"""Where the editor keeps what a person saves, below the person's folder."""
+
 INPUT_FOLDER = "shortlist"
 """The subfolder of the server's input folder that holds the parent images."""
 
@@ -152,6 +155,29 @@ class ComfyClient:
         """The server's node types with their inputs and lists of models; some hundred kilobytes."""
         answer = await self._wire.look("/api/object_info")
         return Catalogue(a_dict(await _json(answer)))
+
+    async def saved_workflows(self) -> tuple[str, ...]:
+        """Names of the workflows saved in the server's editor, folders included; none where it
+        keeps none."""
+        answer = await self._wire.look(f"/api/userdata?dir={SAVED_IN}&recurse=true")
+        if answer.status in _NOT_THERE:
+            return ()
+        names = (a_text(name, limit=500) for name in a_list(await _json(answer)))
+        return tuple(sorted(n for n in names if n.endswith(".json") and not n.startswith(".")))
+
+    async def saved_workflow(self, name: str) -> str:
+        """The text of one of them. Raises `FileMissing` where there is none of that name."""
+        missing = FileMissing(f"The server has no saved workflow {name[:200]!r}.")
+        if "\\" in name or ".." in name.split("/"):
+            raise missing  # it would lead out of the folder
+        path = f"/api/userdata/{quote(f'{SAVED_IN}/{name}', safe='')}"
+        answer = await self._wire.download(
+            path, params={}, limit=MAX_JSON_BYTES, total_seconds=SLOW_SECONDS
+        )
+        if 400 <= answer.status < 500:
+            raise missing
+        _ok(answer)
+        return answer.body.decode("utf-8", "replace")
 
     async def submit(
         self, prompt_id: str, graph: Graph, *, extra_pnginfo: Mapping[str, JSON]

@@ -191,6 +191,7 @@ def _graph(entry: dict[str, JSON]) -> dict[str, JSON]:
 def read_failure(data: dict[str, JSON], graph: dict[str, JSON]) -> Failure:
     node = an_id(data.get("node_id"))
     message = a_text(data.get("exception_message")).strip()
+    frames = "".join(a_text(part) for part in a_list(data.get("traceback")))
     exception = a_text(data.get("exception_type"), limit=200)
     line = message.partition("\n")[0].strip() or exception or "The server gave no reason."
     blames = f"{exception}\n{line}".lower()
@@ -202,7 +203,8 @@ def read_failure(data: dict[str, JSON], graph: dict[str, JSON]) -> Failure:
         line=line[:500],
         exception=exception,
         out_of_memory="outofmemory" in blames or any(words in blames for words in _OUT_OF_MEMORY),
-        detail="".join(a_text(part) for part in a_list(data.get("traceback")))[-8000:] or message,
+        # ComfyUI sends the frames alone; the line that says what was raised belongs below them.
+        detail=f"{frames}{exception}: {message}"[-8000:] if exception else f"{frames}{message}",
     )
 
 

@@ -1,4 +1,5 @@
-"""The node types of servers, for whoever reads workflows, and what is found at an address.
+"""The node types of servers, for whoever reads workflows, the workflows saved there, and what is
+found at an address.
 
 Each server is asked once a minute at most, by its own client, so that its driver waits for nothing.
 """
@@ -7,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from shortlist import logs
 from shortlist.comfy.client import ComfyClient
 from shortlist.comfy.faults import ComfyError
 from shortlist.comfy.workflow import Catalogue
 from shortlist.domain.model import Health
+from shortlist.errors import BackendFault
 from shortlist.services import backends
 from shortlist.store.db import Database
 
@@ -23,6 +26,8 @@ KEPT_SECONDS: Final = 60.0
 
 PATIENCE_SECONDS: Final = 10.0
 MOST_KEPT: Final = 16
+
+T = TypeVar("T")
 
 log = logs.get("dispatcher")
 
@@ -87,6 +92,14 @@ class Catalogues:
         detail = f"ComfyUI {server.version} answers, with {nodes} node types."
         return Answer(True, detail, server.version, devices, nodes)
 
+    async def saved(self, url: str) -> tuple[str, ...]:
+        """Names of the workflows saved in the editor at an address. Raises `BackendFault`."""
+        return await _look(url, lambda client: client.saved_workflows())
+
+    async def read(self, url: str, name: str) -> str:
+        """The text of one of them. Raises `BackendFault`."""
+        return await _look(url, lambda client: client.saved_workflow(name))
+
     async def _ask(self, url: str) -> Asked:
         try:
             async with (
@@ -108,3 +121,16 @@ class Catalogues:
         with self._database.snapshot() as tx:
             servers = backends.views(tx)
         return [each.url for each in servers if each.enabled and each.health is Health.OK]
+
+
+async def _look(url: str, look: Callable[[ComfyClient], Awaitable[T]]) -> T:
+    try:
+        async with (
+            asyncio.timeout(PATIENCE_SECONDS),
+            ComfyClient(url, client_id="shortlist-saved") as client,
+        ):
+            return await look(client)
+    except TimeoutError as error:
+        raise BackendFault("The server did not answer in time.") from error
+    except ComfyError as fault:
+        raise BackendFault(fault.sentence) from fault

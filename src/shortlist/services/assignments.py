@@ -59,6 +59,12 @@ class Assignment:
     cold_seconds: float | None
 
     @property
+    def usual_seconds(self) -> float | None:
+        """How long the last job took, of those that came after one of the same step if there are
+        any."""
+        return self.cold_seconds if self.warm_seconds is None else self.warm_seconds
+
+    @property
     def load_seconds(self) -> float | None:
         if self.warm_seconds is None or self.cold_seconds is None:
             return None

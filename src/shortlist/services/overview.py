@@ -32,7 +32,11 @@ from shortlist.store.schema import (
 
 @dataclass(frozen=True, slots=True)
 class ColumnView:
-    """One step of one run in numbers. `made` counts every image, `live` those still in play."""
+    """One step of one run in numbers. `made` counts every image, `live` those still in play.
+
+    `ready`: jobs of this step that can begin without a person; base images of a run without gates,
+    which are begun when nothing else is left to do, are not counted.
+    """
 
     step_id: int
     step_order: int
@@ -44,6 +48,7 @@ class ColumnView:
     open_parents: int
     parked: int
     in_flight: int
+    ready: int
     state: GateState
     gate: GateKind
     provisional: bool
@@ -234,6 +239,7 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
         run, order = row.pipeline_run_id, row.step_order
         counts = counted.get((run, order), _NOTHING)
         in_flight = flying.get((run, row.pipeline_step_id), 0)
+        room, bases = counted.get((run, order - 1), _NOTHING).room, lacking.get(run, 0)
         source = gates.source_order(kinds[run], order)
         ways = range(source, order)
         state = gates.state(
@@ -241,7 +247,7 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
                 approved=row.approved,
                 approved_before=approved.get((run, order - 1), True),
                 open_parents=sum(counted.get((run, way), _NOTHING).open_parents for way in ways),
-                lacking_bases=lacking.get(run, 0) if source == 1 else 0,
+                lacking_bases=bases if source == 1 else 0,
                 in_flight=sum(flying.get((run, steps[run, way + 1]), 0) for way in ways),
             )
         )
@@ -257,6 +263,7 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
                 open_parents=counts.open_parents,
                 parked=counts.parked,
                 in_flight=in_flight,
+                ready=0 if row.held_reason else room if order > 1 else max(0, bases - in_flight),
                 state=state,
                 gate=row.gate,
                 provisional=row.provisional,
@@ -278,19 +285,23 @@ class _Counts:
     advancing: int
     open_parents: int
     parked: int
+    room: int
 
 
-_NOTHING: Final = _Counts(0, 0, 0, 0, 0, 0, 0, 0)
+_NOTHING: Final = _Counts(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def _image_counts(tx: Tx, run_ids: Sequence[int]) -> list[_Counts]:
     image = ImageCandidate
     live = (image.status == CandidateStatus.ACTIVE) & (image.rejected_ancestors == 0)
-    lacking = live & image.advances & (image.child_count + image.reserved < image.child_limit)
+    places = image.child_limit - image.child_count - image.reserved
+    lacking = live & image.advances & (places > 0)
     parked = image.failures >= PARK_AFTER_FAILURES
 
-    def how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
-        return cast(func.sum(case((condition, 1), else_=0)), Integer)
+    def how_many(
+        condition: ColumnElement[bool], each: int | ColumnElement[int] = 1
+    ) -> ColumnElement[int]:
+        return cast(func.sum(case((condition, each), else_=0)), Integer)
 
     rows = tx.execute(
         select(
@@ -302,6 +313,7 @@ def _image_counts(tx: Tx, run_ids: Sequence[int]) -> list[_Counts]:
             how_many(live & image.advances),
             how_many(lacking & ~parked),
             how_many(lacking & parked),
+            how_many(lacking & ~parked, places),
         )
         .where(image.pipeline_run_id.in_(run_ids))
         .group_by(image.pipeline_run_id, image.step_order)

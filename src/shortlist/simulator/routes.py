@@ -26,6 +26,7 @@ from shortlist.simulator.nodes import JsonObject, catalogue, object_info
 from shortlist.simulator.options import FaultKind, FaultScript, SimulatorOptions, Version
 from shortlist.simulator.sockets import Sockets
 from shortlist.simulator.transfers import answer
+from shortlist.simulator.user_files import UserFiles
 
 TROUBLE = "500 Internal Server Error\n\nServer got itself in trouble"
 FAULTS_OF_A_HANDLER = (
@@ -232,6 +233,7 @@ class Simulator:
 
     def routes(self) -> list[BaseRoute]:
         moves = transfers.Transfers(self.folders, self.faults, self.options.max_upload_bytes)
+        kept = UserFiles(self.options.folder.resolve() / "user" / "default")
         table: list[tuple[str, str, Endpoint]] = [
             ("POST", "/prompt", self.post_prompt),
             ("GET", "/prompt", self.get_prompt),
@@ -251,6 +253,9 @@ class Simulator:
             ("GET", "/embeddings", self.get_embeddings),
             ("GET", "/system_stats", self.get_system_stats),
             ("GET", "/internal/files/{place}", self.get_internal_files),
+            ("GET", "/userdata", kept.page),
+            ("GET", "/userdata/{file:path}", kept.one),
+            ("POST", "/userdata/{file:path}", kept.save),
         ]
         routes: list[BaseRoute] = []
         for method, path, endpoint in table:

@@ -78,7 +78,7 @@ export const api = {
   rework: (pipeline_id: number, step_id: number, body: { workflow: Record<string, unknown>; bindings: Record<string, unknown> }) =>
     ask(client.PUT("/api/pipelines/{pipeline_id}/steps/{step_id}/workflow", { ...at({ pipeline_id, step_id }), body })),
   checks: (pipeline_id: number) => ask(client.GET("/api/pipelines/{pipeline_id}/checks", at({ pipeline_id }))),
-  inspect: (body: { workflow?: Record<string, unknown> | string; picture?: string }) => ask(client.POST("/api/workflows/inspect", { body })),
+  inspect: (body: { workflow?: Record<string, unknown> | string; picture?: string; saved?: string; backend_id?: number }) => ask(client.POST("/api/workflows/inspect", { body })),
   tryStep: (pipeline_id: number, step_id: number, body: TrialToStart) =>
     ask(client.POST("/api/pipelines/{pipeline_id}/steps/{step_id}/try", { ...at({ pipeline_id, step_id }), body: { prompt: "", negative_prompt: "", parameters: {}, seed: 1, ...body } })),
   trial: (trial_id: string) => ask(client.GET("/api/trials/{trial_id}", at({ trial_id }))),
@@ -104,6 +104,7 @@ export const api = {
   addBackend: (body: { url: string; name?: string }) => ask(client.POST("/api/backends", { body })),
   changeBackend: (backend_id: number, body: { enabled?: boolean; name?: string }) => ask(client.PATCH("/api/backends/{backend_id}", { ...at({ backend_id }), body })),
   removeBackend: (backend_id: number) => ask(client.DELETE("/api/backends/{backend_id}", at({ backend_id }))),
+  savedWorkflows: (backend_id: number) => ask(client.GET("/api/backends/{backend_id}/workflows", at({ backend_id }))),
   testBackend: (url: string) => ask(client.POST("/api/backends/test", { body: { url } })),
   releaseThere: (backend_id: number, step_id: number) => ask(client.POST("/api/backends/{backend_id}/steps/{step_id}/release", at({ backend_id, step_id }))),
   failures: () => ask(client.GET("/api/failures")),

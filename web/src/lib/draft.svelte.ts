@@ -60,6 +60,13 @@ export class PipelineDraft {
     return step ? [step.name] : [];
   }
 
+  /** Reads a workflow that is saved in a server's editor. */
+  async takeSaved(server: number, saved: string): Promise<string[]> {
+    const name = saved.split("/").at(-1) ?? saved;
+    const step = await this.#tried(name, () => this.#read({ name, saved, backend_id: server }));
+    return step ? [step.name] : [];
+  }
+
   /** Begins with the steps of a pipeline that exists. */
   async open(pipeline: PipelineDetail): Promise<void> {
     this.clear();

@@ -7,8 +7,11 @@ export interface GivenFile {
   name: string;
   /** A workflow's text ... */
   workflow?: string;
-  /** ... or a picture in base64. */
+  /** ... or a picture in base64, ... */
   picture?: string;
+  /** ... or the name of a workflow saved on a server. */
+  saved?: string;
+  backend_id?: number;
 }
 
 export class TooLarge extends Error {}
