@@ -130,6 +130,29 @@ def test_a_gap_is_replayed_from_the_last_event_the_browser_had(
         assert stream.until("candidate_made").data["candidate"]["id"] == third
 
 
+def test_other_devices_are_told_which_pairs_were_judged_by_which_act(
+    client: httpx2.Client, studio: Studio
+) -> None:
+    base = studio.image()
+    a, b, c, d = studio.images(4, base)
+    acts = [
+        {"id": "on-the-phone", "kind": "tie", "a": b, "b": a, "left": b},
+        {"id": "of-four", "kind": "worst", "worst": c, "images": [a, b, c, d]},
+        {"id": "with-its-base", "kind": "vote", "winner": base, "loser": a, "left": a}
+        | {"versus_parent": True},
+    ]
+    begin = last(client)
+    for act in acts:
+        assert client.post("/api/acts", json={"acts": [act]}).json()["results"][0]["ok"]
+    with followed(client, begin) as stream:
+        told = [stream.until("rated").data for _ in acts]
+    assert [(each["act"], each["pairs"]) for each in told] == [
+        ("on-the-phone", [f"{a}-{b}"]),
+        ("of-four", [f"{a}-{c}", f"{b}-{c}", f"{c}-{d}"]),
+        ("with-its-base", [f"{base}-{a}"]),
+    ]
+
+
 def test_a_replay_tells_only_the_newest_of_what_was_overtaken(
     client: httpx2.Client, studio: Studio
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from benchmarks.browser import BOUNCE_MS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from e2e.conftest import Start
 
@@ -59,9 +59,20 @@ def test_shift_and_a_digit_kill_and_w_walks(start_demo: Start, page: Page) -> No
     page.get_by_role("checkbox", name="The worst of four").check()
     page.goto(hub.last_step)
     killed = four(page)[1]
+    on_their_way: list[Route] = []
+
+    def hold(route: Route) -> None:
+        on_their_way.append(route)
+
+    page.route("**/api/acts", hold)
     page.keyboard.press("Shift+Digit2")
     assert killed not in four(page)
+    # The hub has not heard of the kill yet when the walk is asked for.
+    hub.until(lambda: on_their_way, "the kill is sent", page=page)
     page.keyboard.press("w")
+    page.get_by_role("heading", name="Where did it go wrong?").wait_for()
+    on_their_way[0].continue_()
+    page.unroute("**/api/acts")
     page.get_by_role("button", name="Hand Fix did it").and_(page.locator(":enabled")).wait_for()
     page.keyboard.press("ArrowRight")
     page.get_by_text("Blamed: Upscale").first.wait_for()

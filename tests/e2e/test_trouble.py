@@ -127,7 +127,7 @@ def test_a_pair_judged_in_one_tab_leaves_the_other_and_counts_once(
         tab.goto(hub.last_step)
     assert on_stage(one) == on_stage(other)
     judged = press(one, "ArrowLeft")
-    other.get_by_text("You have judged that pair in another tab").first.wait_for()
+    other.get_by_text("You have judged that pair elsewhere").first.wait_for()
     assert on_stage(other) != judged
     press(other, "ArrowRight")
     hub.until(lambda: len(hub.acts()) == 2, "two votes", page=one)
@@ -139,6 +139,27 @@ def test_a_pair_judged_in_one_tab_leaves_the_other_and_counts_once(
     hub.until(
         lambda: [act["undone"] for act in hub.acts()] == [True, False], "one undone", page=one
     )
+
+
+def test_a_pair_judged_on_another_device_leaves_this_one_with_a_word(
+    start_demo: Start, page: Page
+) -> None:
+    hub = start_demo()
+    page.goto(hub.last_step)
+    pair = on_stage(page)
+    ids = {hash: id for id, hash in last_images(hub).items()}
+    left, right = (ids[hash] for hash in pair)
+    there = {"id": "on-the-phone", "kind": "vote", "winner": right, "loser": left, "left": left}
+    hub.post("/acts", {"acts": [there]})
+    word = page.locator(".hint", has_text="You have judged that pair elsewhere")
+    word.wait_for()
+    after = on_stage(page)
+    assert after != pair
+    # What is judged here is no news here.
+    word.wait_for(state="hidden")
+    press(page, "ArrowLeft")
+    hub.until(lambda: len(hub.acts()) == 2, "two votes", page=page)
+    assert not word.is_visible()
 
 
 def test_a_clock_that_is_set_back_changes_no_order(start_demo: Start, page: Page) -> None:

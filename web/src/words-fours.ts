@@ -19,6 +19,7 @@ export const fours = {
   done: "No four images are left to choose from",
   doneWhy: "Every image here has your vote, or its step has fewer than four. Pairs tell the good ones apart.",
   elsewhere: "Those four went: one of them was rejected elsewhere.",
+  judgedElsewhere: "Those four went: you have judged one of them elsewhere.",
   failed: "The images can't be loaded",
   offline: "No more images until the hub answers.",
 };

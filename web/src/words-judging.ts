@@ -43,7 +43,7 @@ export const judging = {
     },
     chosen: (side: string, number: number) => `${side === "left" ? "First" : "Second"} chosen. Pair ${number + 1}.`,
     rejectedElsewhere: "That pair went: one of its images was rejected elsewhere.",
-    judgedElsewhere: "You have judged that pair in another tab.",
+    judgedElsewhere: "You have judged that pair elsewhere.",
     whichOne: "Left or right?",
     noRegions: "Nothing to jump to: the step changed the whole picture, or this is the first step.",
     lock: "Zoom stays",

@@ -90,8 +90,8 @@ test("a killed image takes all its pairs with it", async () => {
 
 test("a pair judged in another tab is taken away alone", async () => {
   await dealt([1, 2], [1, 3], [4, 5]);
-  expect(deck.withdraw("1-3")).toBe(false);
-  expect(deck.withdraw("1-2")).toBe(true);
+  expect(deck.withdraw(["1-3"])).toBe(false);
+  expect(deck.withdraw(["1-2", "3-4"])).toBe(true);
   expect(keys()).toEqual(["4-5"]);
 });
 

@@ -46,7 +46,12 @@ class Rating(Shape):
 
 
 class Rated(Told):
+    """Ratings as they stand now, and the `pairs` (as in a deck) that the act `act` has judged;
+    none where votes were taken back or counted again."""
+
     ratings: dict[str, Rating]
+    act: str | None = None
+    pairs: list[str] = Field(default_factory=list)
 
 
 class JobChanged(Told):

@@ -48,13 +48,16 @@ def after(tx: Tx, number: int) -> News:
 
 
 def newest_of_each(entries: Sequence[Entry]) -> list[Entry]:
-    """Leaves out what a later entry overtakes: a job's earlier states, earlier ratings."""
+    """Leaves out what a later entry overtakes: a job's earlier states, earlier ratings, and
+    earlier votes on a pair."""
     seen: set[object] = set()
     kept: list[Entry] = []
     for entry in reversed(entries):
         left = _without_old_ratings(entry, seen) if entry.kind is EventKind.RATED else entry
+        if left is None:
+            continue
         subject = _subject(left)
-        if left.data.get("ratings") == {} or (subject is not None and subject in seen):
+        if subject is not None and subject in seen:
             continue
         seen.add(subject)
         kept.append(left)
@@ -76,12 +79,18 @@ def _subject(entry: Entry) -> object:
             return None
 
 
-def _without_old_ratings(entry: Entry, seen: set[object]) -> Entry:
-    ratings = entry.data["ratings"]
+def _without_old_ratings(entry: Entry, seen: set[object]) -> Entry | None:
+    """What of an entry stands after the later ones; null when that is nothing."""
+    ratings, pairs = entry.data["ratings"], entry.data.get("pairs", [])
     assert isinstance(ratings, dict)
+    assert isinstance(pairs, list)
     fresh = {id: rating for id, rating in ratings.items() if ("rated", id) not in seen}
+    last = [pair for pair in pairs if ("judged", pair) not in seen]
     seen.update(("rated", id) for id in fresh)
-    return replace(entry, data={**entry.data, "ratings": fresh})
+    seen.update(("judged", pair) for pair in last)
+    if not fresh and not last:
+        return None
+    return replace(entry, data={**entry.data, "ratings": fresh, "pairs": last})
 
 
 def _placed(tx: Tx, entries: list[Entry]) -> list[Entry]:

@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, case, func, insert, select, update
 
 from shortlist.domain import rating
 from shortlist.domain.model import CandidateStatus
+from shortlist.domain.pairing import key_of, written
 from shortlist.domain.rating import Change
 from shortlist.errors import BadInput, Conflict, NotFound
 from shortlist.services.acts import Answer, Doing, Outcome, SkipAct, TieAct, VoteAct, WorstAct
@@ -56,7 +57,7 @@ def vote(tx: Tx, act: VoteAct, doing: Doing) -> Outcome:
     winner, loser = _live_pair(tx, act, act.winner, act.loser)
     seen = _Seen(act.id, act.left, act.shown_ms, versus_parent=act.versus_parent)
     after = _count(tx, doing, seen, winner=winner, loser=loser, tie=False)
-    return _told(label, (winner, loser), after)
+    return _told(act, label, (winner, loser), after)
 
 
 def tie(tx: Tx, act: TieAct, doing: Doing) -> Outcome:
@@ -64,7 +65,7 @@ def tie(tx: Tx, act: TieAct, doing: Doing) -> Outcome:
     a, b = _live_pair(tx, act, act.a, act.b)
     seen = _Seen(act.id, act.left, act.shown_ms, versus_parent=act.versus_parent)
     after = _count(tx, doing, seen, winner=a, loser=b, tie=True)
-    return _told("Called both images the same.", (a, b), after)
+    return _told(act, "Called both images the same.", (a, b), after)
 
 
 def worst(tx: Tx, act: WorstAct, doing: Doing) -> Outcome:
@@ -82,7 +83,7 @@ def worst(tx: Tx, act: WorstAct, doing: Doing) -> Outcome:
         seen = _Seen(act.id, left, act.shown_ms, versus_parent=False)
         after |= _count(tx, doing, seen, winner=winner, loser=loser, tie=False)
         loser = replace(loser, elo=after[loser.id].elo)
-    return _told("Chose the worst of four.", list(images.values()), after)
+    return _told(act, "Chose the worst of four.", list(images.values()), after)
 
 
 def skip(tx: Tx, act: SkipAct) -> Outcome:
@@ -131,7 +132,7 @@ def _of_one_step(tx: Tx, ids: Sequence[int], *, family: bool = False) -> list[St
 
 
 def judged(run_id: int, *ids: int) -> News:
-    """Tells of judgements that moved no rating: no page hears of them, but beliefs follow them."""
+    """Tells of judgements that moved no rating, which beliefs follow all the same."""
     return News(EventKind.RATED, run_id, {"ratings": {}, "judged": ids})
 
 
@@ -296,12 +297,27 @@ def _rate(tx: Tx, winner: int, loser: int, *, change: Change, votes: int) -> dic
     return {id: _After(elo, count) for id, elo, count in tx.execute(_RATE, rates)}
 
 
-def _told(label: str, images: Sequence[Standing], after: Mapping[int, _After]) -> Outcome:
+def _told(
+    act: VoteAct | TieAct | WorstAct,
+    label: str,
+    images: Sequence[Standing],
+    after: Mapping[int, _After],
+) -> Outcome:
     """The answer to a comparison of `images` that left these ratings, and the news of it."""
     run_id = images[0].run_id
-    if not after:
-        return Outcome(Answer(label, run_id=run_id), news=[judged(run_id, *_ids(images))])
-    return _rated(label, run_id, after)
+    if after:
+        outcome = _rated(label, run_id, after)
+    else:
+        outcome = Outcome(Answer(label, run_id=run_id), news=[judged(run_id, *_ids(images))])
+    decided = {"act": act.id, "pairs": _decided(act, images)}
+    news = [replace(each, data={**each.data, **decided}) for each in outcome.news]
+    return replace(outcome, news=news)
+
+
+def _decided(act: VoteAct | TieAct | WorstAct, images: Sequence[Standing]) -> list[str]:
+    """The pairs that need no vote of this person any more, as a deck names them."""
+    one, *_ = [act.worst] if isinstance(act, WorstAct) else _ids(images)
+    return [written(key_of(one, other)) for other in _ids(images) if other != one]
 
 
 def _ids(images: Sequence[Standing]) -> list[int]:

@@ -112,9 +112,9 @@ export class Deck {
     return this.#keep(({ pair }) => !ids.has(pair.left.id) && !ids.has(pair.right.id));
   }
 
-  /** Takes away one pair; true if it was the current one. */
-  withdraw(key: string): boolean {
-    return this.#keep(({ pair }) => pair.key !== key);
+  /** Takes away these pairs; true if the current one was among them. */
+  withdraw(keys: readonly string[]): boolean {
+    return this.#keep(({ pair }) => !keys.includes(pair.key));
   }
 
   #keep(wanted: (showing: Showing) => boolean): boolean {

@@ -67,6 +67,7 @@ export class Fours {
       this.judge.onAnswer((act, result) => this.#answered(act, result)),
       this.judge.onTurn((entry, undone) => this.#turned(entry, undone)),
       this.judge.onElsewhere((act) => act.kind === "worst" && this.#withdraw(act.images)),
+      live.on("rated", ({ act, pairs = [] }) => pairs.length > 1 && this.judge.isForeign(act) && this.#withdraw(pairs.flatMap((key) => key.split("-").map(Number)))),
       live.on("candidate_made", () => this.#look()),
       live.on("candidate_rejected", () => void this.#sift()),
       live.on("resync", () => this.renew()),
@@ -165,9 +166,11 @@ export class Fours {
     if (!result.ok && act.kind === "worst") toasts.show(words.history.refused(result.problem?.detail ?? ""));
   }
 
-  /** Another tab has judged these: no group here that holds one of them is shown. */
+  /** Another tab or device has judged these: no group here that holds one of them is shown. */
   #withdraw(ids: readonly number[]): void {
+    const before = this.current;
     this.queue = this.queue.filter((group) => !group.images.some((image) => ids.includes(image.id)));
+    if (before !== this.current) toasts.hint(texts.judgedElsewhere);
     this.#ahead();
   }
 

@@ -148,6 +148,17 @@ export class Judge {
     return this.outbox.waiting.flatMap(({ act }) => judgedPair(act) ?? []);
   }
 
+  /** An act that the stream tells of was done on another device, as far as is known here. */
+  isForeign(act: string | null | undefined): boolean {
+    return Boolean(act) && !this.entries.some((entry) => entry.id === act);
+  }
+
+  /** The image that a kill still on its way to the hub rejects; null for what the hub knows. */
+  unsentKill(id: string): Shown | null {
+    const entry = this.outbox.waiting.some(({ act }) => act.id === id) && this.entries.find((each) => each.id === id);
+    return (entry && [entry.left, entry.right].find((image) => image && entry.killed.includes(image.id))) || null;
+  }
+
   #settle(act: Act, result: ActResult): void {
     if (act.kind === "redo" || act.kind === "undo") this.#turnSettled(act, result);
     else this.#change(act.id, result.ok ? { state: "stored", label: result.label } : refusal(result));

@@ -1,6 +1,6 @@
 // The Vote screen's doings: what a key means for the pair on the stage. Every choice shows its
 // effect at once and goes to the outbox; nothing here waits for an answer except the walk.
-import { api } from "../api/client";
+import { api, Unreachable } from "../api/client";
 import type { Act, ActResult, Pair, Shown } from "../api/types";
 import { words } from "../words";
 import { Deck, DESK, PHONE, type Showing } from "./deck.svelte";
@@ -65,7 +65,8 @@ export class Voting {
     if (changed || this.deck.queue.length === 0) this.deck.renew(0);
     const stops = [
       this.follow(),
-      this.judge.onElsewhere((act) => this.#elsewhere(act)),
+      this.judge.onElsewhere((act) => this.#withdraw([judgedPair(act) ?? ""])),
+      live.on("rated", ({ act, pairs }) => this.judge.isForeign(act) && this.#withdraw(pairs)),
       live.on("candidate_made", () => this.#made()),
       live.on("candidate_rejected", () => void this.sift(true)),
       live.on("candidate_restored", () => this.deck.renew(3)),
@@ -179,9 +180,17 @@ export class Voting {
   /** Opens the walk of a kill where it was left. */
   async openWalk(id: string): Promise<void> {
     if (this.walk) return;
-    const walk = await api.walk(id).catch(() => null);
+    const unsent = this.judge.unsentKill(id);
+    if (unsent) {
+      // The hub does not know the kill yet; its answer to it asks the first question.
+      if (this.#offline) toasts.hint(words.shell.noAnswer);
+      else this.walk = this.#flow(id, unsent);
+      return;
+    }
+    const walk = await api.walk(id).catch((fault) => (fault instanceof Unreachable ? undefined : null));
+    if (this.walk) return;
     if (!walk?.asked) {
-      toasts.hint(words.walk.nothing);
+      toasts.hint(walk === undefined ? words.shell.noAnswer : words.walk.nothing);
       return;
     }
     this.walk = this.#flow(id, walk.killed);
@@ -201,6 +210,10 @@ export class Voting {
     const gone = this.deck.remove(new Set(dead));
     if (gone && elsewhere && !this.walk) toasts.show(words.vote.rejectedElsewhere);
     this.deck.renew(3);
+  }
+
+  get #offline(): boolean {
+    return this.judge.outbox.state.name === "retrying";
   }
 
   #ready(): Showing | null {
@@ -239,7 +252,7 @@ export class Voting {
   #killed(id: string, pair: Pair, killed: Shown, ids: ReadonlySet<number>): void {
     this.lastKill = { id, killed };
     const order = killed.id === pair.parent_id ? pair.step_order - 1 : pair.step_order;
-    if (settings.walkNow && order !== 1 && this.judge.outbox.state.name !== "retrying") this.walk = this.#flow(id, killed);
+    if (settings.walkNow && order !== 1 && !this.#offline) this.walk = this.#flow(id, killed);
     this.deck.remove(ids);
   }
 
@@ -274,10 +287,9 @@ export class Voting {
     else if (this.deck.current?.pair.key === pairKey(entry.pair.left.id, entry.pair.right.id)) this.deck.advance();
   }
 
-  /** Another tab of this browser has judged a pair: it is not shown again here. */
-  #elsewhere(act: Act): void {
-    const key = judgedPair(act);
-    if (key && this.deck.withdraw(key)) toasts.hint(words.vote.judgedElsewhere);
+  /** Another tab or device has judged these pairs: they are not shown again here. */
+  #withdraw(keys: readonly string[] = []): void {
+    if (this.deck.withdraw(keys)) toasts.hint(words.vote.judgedElsewhere);
   }
 
   #made(): void {
