@@ -94,14 +94,16 @@ def top(ranked: Sequence[Ranked], *, count: int, per_base: int | None) -> list[i
     `ranked` is best first: rating, then more votes, then the lower id. With `per_base` at most so
     many come from one base image, the pinned ones counted. More pins than `count` all go through.
     """
-    chosen = {image.id for image in ranked if image.pin is Pin.ALWAYS}
+    pinned = [image for image in ranked if image.pin]
+    chosen = {image.id for image in pinned if image.pin is Pin.ALWAYS}
+    never = {image.id for image in pinned if image.pin is Pin.NEVER}
     of_base = Counter[int]()
     if per_base is not None:
-        of_base.update(image.base_id for image in ranked if image.id in chosen)
+        of_base.update(image.base_id for image in pinned if image.id in chosen)
     for image in ranked:
         if len(chosen) >= count:
             break
-        if image.id in chosen or image.pin is Pin.NEVER:
+        if image.id in chosen or image.id in never:
             continue
         if per_base is not None:
             if of_base[image.base_id] >= per_base:

@@ -17,15 +17,17 @@ from typing import Final
 from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
+    String,
     bindparam,
     insert,
     select,
     text,
+    type_coerce,
     update,
 )
 
 from shortlist.domain import gates
-from shortlist.domain.model import GateKind, RunStatus
+from shortlist.domain.model import GateKind, Pin, RunStatus
 from shortlist.services import ratings
 from shortlist.services.branches import News
 from shortlist.services.journal import EventKind, append
@@ -73,7 +75,10 @@ _STANDING: Final = TypeAdapter(Standing)
 def ranked(tx: Tx, run_id: int, step_order: int) -> list[gates.Ranked]:
     """The live images of a step at its gate, best first, by what the run is rated by."""
     rows = tx.execute(_RANKED, {"run": run_id, "step_order": step_order}).all()
-    images = [gates.Ranked._make(row) for row in rows]
+    images = [
+        gates.Ranked(id, elo, votes, path, None if pin is None else Pin(pin))
+        for id, elo, votes, path, pin in rows
+    ]
     means = ratings.means(tx, run_id)
     if means is None:
         return images
@@ -91,7 +96,7 @@ _RANKED: Final = (
         ImageCandidate.elo_score,
         ImageCandidate.vote_count,
         ImageCandidate.path,
-        ImageCandidate.pin,
+        type_coerce(ImageCandidate.pin, String),  # few have one: only those are made a `Pin`
     )
     .where(
         text(LIVE),
