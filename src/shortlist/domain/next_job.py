@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 SEED_LIMIT: Final = 2**53
 """Seeds stay below it, because a browser's numbers are exact only up to there."""
@@ -25,9 +25,8 @@ class Rule(StrEnum):
     ADAPTIVE = "adaptive"
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """An eligible parent: a ticket holder of the raffle."""
+class Parent(NamedTuple):
+    """An eligible parent: a ticket holder of the raffle. A tuple, as they are made by the dozen."""
 
     id: int
     elo: float
@@ -138,7 +137,7 @@ def raffle(parents: Sequence[Parent], *, priority: int, step_order: int, seed: i
 
     `step_order` is the column of the parents; the job is one step to its right.
     """
-    ends = list(accumulate(tickets(parent.elo) for parent in parents))
+    ends = list(accumulate(tickets(elo) for _, elo in parents))
     ticket = random.Random(seed).random() * ends[-1]
     winner = parents[min(bisect_right(ends, ticket), len(parents) - 1)]
     return Reason(

@@ -7,9 +7,10 @@ decision at a time sees the tree, and reserves the parent's place in the same tr
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import bindparam, insert, select, text, update
 
@@ -62,11 +63,12 @@ class Claimed:
 
 LEVELS: Final = text(
     """
-    SELECT priority, max(last_order), max(target_leaves), max(base_count)
-    FROM pipeline_run WHERE status = 'active' AND policy = 'right_to_left'
-    GROUP BY priority ORDER BY priority DESC
+    SELECT policy = 'right_to_left', priority, max(last_order), max(target_leaves), max(base_count)
+    FROM pipeline_run WHERE status = 'active'
+    GROUP BY policy = 'right_to_left', priority ORDER BY priority DESC
     """
 )
+"""Of the runs under the literal rule, and of all others."""
 
 _OPEN_PARENTS: Final = f"""
     SELECT candidate.id, candidate.elo_score, candidate.pipeline_run_id
@@ -82,10 +84,6 @@ _OPEN_PARENTS: Final = f"""
               AND held.held_reason IS NOT NULL))
     ORDER BY candidate.id
     """  # noqa: S608 the text is the schema's own constant
-
-ANY_OTHER: Final = text(
-    "SELECT 1 FROM pipeline_run WHERE status = 'active' AND policy <> 'right_to_left' LIMIT 1"
-)
 
 OPEN_PARENTS: Final = text(_OPEN_PARENTS.format(hint=""))
 OPEN_PARENTS_SQLITE: Final = text(_OPEN_PARENTS.format(hint="INDEXED BY ix_candidate_open"))
@@ -129,8 +127,9 @@ def choose(tx: Tx, *, seed: int, closed: Places = NOWHERE) -> Choice | None:
     `seed` (0 to 2^53 - 1) decides the raffle: the same database and seed give the same job.
     `closed` are the steps that the asking server can't be given: it is as if they had no work.
     """
-    literal = _literal(tx, seed=seed, closed=closed)
-    if not tx.execute(ANY_OTHER).first():
+    levels = [_Level(*row) for row in tx.execute(LEVELS)]
+    literal = _literal(tx, [each for each in levels if each.literal], seed=seed, closed=closed)
+    if all(each.literal for each in levels):
         return literal
     return _shared(tx, literal, seed=seed, closed=closed)
 
@@ -158,17 +157,27 @@ def _priority(lot: adaptive.Growing | Choice) -> int:
     return lot.reason.priority if isinstance(lot, Choice) else lot.priority
 
 
-def _literal(tx: Tx, *, seed: int, closed: Places) -> Choice | None:
-    levels = tx.execute(LEVELS).all()
-    for priority, last_order, _, _ in levels:
-        for step_order in range(last_order - 1, 0, -1):
+class _Level(NamedTuple):
+    """The active runs of one priority, and the most that one of them has or wants."""
+
+    literal: bool
+    priority: int
+    last_order: int
+    target_leaves: int
+    base_count: int
+
+
+def _literal(tx: Tx, levels: Sequence[_Level], *, seed: int, closed: Places) -> Choice | None:
+    for level in levels:
+        for step_order in range(level.last_order - 1, 0, -1):
             choice = _from_column(
-                tx, priority=priority, step_order=step_order, seed=seed, closed=closed
+                tx, priority=level.priority, step_order=step_order, seed=seed, closed=closed
             )
             if choice is not None:
                 return choice
-    for priority, _, targets, bases in levels:
-        needs = _needs(tx, priority=priority, cap=max(targets, bases))
+    for level in levels:
+        cap = max(level.target_leaves, level.base_count)
+        needs = _needs(tx, priority=level.priority, cap=cap)
         need = neediest([need for need in needs if (need.run_id, 1) not in closed])
         if need is not None:
             return Choice(need.run_id, base_reason(need, seed=seed))
@@ -209,15 +218,10 @@ def _from_column(
     rows = [row for row in found if (row[2], step_order + 1) not in closed] if closed else found
     if not rows:
         return None
-    runs = {id: run_id for id, _, run_id in rows}
-    reason = raffle(
-        [Parent(id, elo) for id, elo, _ in rows],
-        priority=priority,
-        step_order=step_order,
-        seed=seed,
-    )
-    assert reason.parent_id is not None
-    return Choice(runs[reason.parent_id], reason)
+    parents = [Parent(id, elo) for id, elo, _ in rows]
+    reason = raffle(parents, priority=priority, step_order=step_order, seed=seed)
+    run_id = next(run_id for id, _, run_id in rows if id == reason.parent_id)
+    return Choice(run_id, reason)
 
 
 def _needs(tx: Tx, *, priority: int, cap: int) -> list[Need]:
