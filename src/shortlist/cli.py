@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from shortlist import __version__
 from shortlist.commands import pipeline_words, run_words
@@ -209,6 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits; a fault is one sentence on standard error."""
     try:
         app(arguments, exit_on_error=False, print_error=False)
+    except UnusedCliTokensError as error:
+        words = " ".join(error.unused_tokens or ())
+        _fail(f"There is more than the command takes: {words}; see its --help.", USAGE_EXIT)
     except CycloptsError as error:
         _fail(_one_line(str(error)), USAGE_EXIT)
     except Problem as problem:

@@ -126,7 +126,7 @@ def show(run: str, *, json: bool = False, place: Place = ANYWHERE) -> None:
 
 @app.command(name="pause")
 def pause(run: str, *, place: Place = ANYWHERE) -> None:
-    """Make no more images for a run; jobs in flight finish."""
+    """Make no more images for a run, and take back what is under way for it."""
     from shortlist.commands import runs
 
     runs.set_status(settings_of(place), run, status="paused")
@@ -176,8 +176,8 @@ def update(run: str, pipeline: str | None = None, *, place: Place = ANYWHERE) ->
 def approve(
     run: str,
     step: str,
-    *,
     top_k: int | None = None,
+    *,
     per_base: int | None = None,
     place: Place = ANYWHERE,
 ) -> None:
