@@ -282,6 +282,7 @@ def test_a_held_approval_makes_no_job_before_its_moment_and_can_be_taken_back(
     run = studio()
     run.render()
     run.approve(2, 3, hold_seconds=10)
+    assert run.view().columns[2].state is GateState.BLOCKED  # nothing comes to it yet
     assert run.render() == 0
     assert not run.tick(NOW + timedelta(seconds=9))
     assert run.tick(NOW + timedelta(seconds=10))

@@ -21,6 +21,7 @@ from shortlist.domain.model import (
 from shortlist.errors import NotFound
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
+    GateDecision,
     ImageCandidate,
     Job,
     Pipeline,
@@ -230,6 +231,7 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
     ).all()
     approved = {(row.pipeline_run_id, row.step_order): row.approved for row in rows}
     lacking = _lacking_bases(tx, run_ids, counted)
+    held = _held_decisions(tx, run_ids)
     kinds: dict[int, list[GateKind]] = {id: [] for id in run_ids}
     for row in rows:
         kinds[row.pipeline_run_id].append(row.gate)
@@ -245,7 +247,9 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
         state = gates.state(
             gates.Column(
                 approved=row.approved,
-                approved_before=approved.get((run, order - 1), True),
+                approved_before=approved.get((run, order - 1), True)
+                # A decision that is still held lets nothing through: a fresh step waits for it.
+                and (counts.made > 0 or (run, order - 1) not in held),
                 open_parents=sum(counted.get((run, way), _NOTHING).open_parents for way in ways),
                 lacking_bases=bases if source == 1 else 0,
                 in_flight=sum(flying.get((run, steps[run, way + 1]), 0) for way in ways),
@@ -319,6 +323,16 @@ def _image_counts(tx: Tx, run_ids: Sequence[int]) -> list[_Counts]:
         .group_by(image.pipeline_run_id, image.step_order)
     )
     return [_Counts(*row) for row in rows]
+
+
+def _held_decisions(tx: Tx, run_ids: Sequence[int]) -> set[tuple[int, int]]:
+    """The runs and steps whose decision takes effect in a moment."""
+    rows = tx.execute(
+        select(GateDecision.pipeline_run_id, GateDecision.step_order).where(
+            ~GateDecision.started, ~GateDecision.void, GateDecision.pipeline_run_id.in_(run_ids)
+        )
+    )
+    return {(run_id, order) for run_id, order in rows}
 
 
 def _lacking_bases(
