@@ -19,7 +19,8 @@ export const wordsOfLive = {
   waiting: "Waits for you",
   ready: "Can begin now",
   readyOf: (jobs: number, step: string) => `${jobs} ${step}`,
-  pace: (made: number, seconds: number) => `${count(made, "image")} in the last hour; at that pace this takes ${duration(seconds)}`,
+  readyIn: (seconds: number) => `about ${duration(seconds)} of work for the servers`,
+  pace: (made: number) => `${count(made, "image")} in the last hour`,
   gate: (step: string, run: string) => `${step} gate, ${run}`,
   failures: (groups: number) => (groups === 0 ? "Failures" : `Failures: ${count(groups, "kind")}`),
   failure: {
@@ -36,6 +37,7 @@ export const wordsOfLive = {
     log: "Log of the server",
     edit: "Change the step",
     kept: "Kept back",
+    keptFor: "until you retry it or change the step",
   },
   backend: {
     rename: (name: string) => `Rename ${name}`,

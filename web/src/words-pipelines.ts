@@ -27,6 +27,7 @@ export const wordsOfPipelines = {
   version: (version: number) => `version ${version}`,
   steps: (steps: number) => count(steps, "step"),
   all: "All pipelines",
+  usual: "A run with the usual numbers",
   older: "There is a newer version of this pipeline.",
   newest: "Show the newest",
   drop: {

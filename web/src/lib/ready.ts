@@ -19,10 +19,22 @@ export function readyJobs(runs: readonly RunSummary[]): Ready[] {
   return [...found].sort(([, a], [, b]) => b.order - a.order).map(([step, { jobs }]) => ({ step, jobs }));
 }
 
-/** Seconds until as many jobs are made, at the pace of the last hour; null where none was made. */
-export function secondsFor(jobs: number, backends: readonly Backend[]): number | null {
-  const made = backends.reduce((sum, backend) => sum + backend.last_hour, 0);
-  return made === 0 ? null : (jobs / made) * 3600;
+/** Seconds that the jobs of `readyJobs` take on the servers at work, as long as the last ones of
+ * their steps took there; null where that is not known of one. */
+export function secondsFor(runs: readonly RunSummary[], backends: readonly Backend[]): number | null {
+  const servers = backends.filter((backend) => backend.enabled && backend.health === "ok");
+  const times = new Map<number, number[]>();
+  for (const { step_id, usual_seconds } of servers.flatMap((server) => server.steps)) {
+    if (usual_seconds !== null) times.set(step_id, [...(times.get(step_id) ?? []), usual_seconds]);
+  }
+  let sum = 0;
+  for (const column of runs.filter((run) => run.status === "active").flatMap((run) => run.columns)) {
+    if (column.ready === 0) continue;
+    const told = times.get(column.step_id);
+    if (!told) return null;
+    sum += (column.ready * told.reduce((all, each) => all + each, 0)) / told.length;
+  }
+  return servers.length > 0 ? sum / servers.length : null;
 }
 
 /** Seconds that a running job will still take, when it takes as long as the last one there; null
