@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -41,7 +42,7 @@ class Unbuildable(WorkflowFault):
 def template(tx: Tx, run_id: int, *, step_order: int) -> Template:
     """The step of that order in a run's pipeline."""
     row = tx.execute(_OF_RUN, {"run": run_id, "step_order": step_order}).one()
-    graph = as_graph(json.loads(row.comfy_workflow_json))
+    graph = _read(row.comfy_workflow_json)
     return Template(row.id, graph, Bindings.from_json(row.bindings), step_order > 1)
 
 
@@ -74,10 +75,16 @@ def build(
         prefix=prefix(prompt_id, now=now),
     )
     try:
-        graph = patch(as_graph(json.loads(step.comfy_workflow_json)), bindings, values)
+        graph = patch(_read(step.comfy_workflow_json), bindings, values)
     except WorkflowFault as fault:
         raise Unbuildable(fault, run_id=run_id, step_id=step_id) from fault
     return json.dumps(graph, separators=(",", ":"))
+
+
+@lru_cache(maxsize=16)
+def _read(workflow: str) -> Graph:
+    """A step's workflow; job after job asks for the same few, and nobody changes what they get."""
+    return as_graph(json.loads(workflow))
 
 
 def prefix(prompt_id: str, *, now: datetime) -> str:
