@@ -65,6 +65,15 @@ def fills_the_disk(tx: Tx) -> int:
 
 
 @pytest.mark.sqlite_only
+def test_who_leaves_before_his_turn_changes_nothing_for_the_others(db: Database) -> None:
+    with db.transaction():
+        first, gone, last = (db.submit(adds(name)) for name in ("one", "gone", "two"))
+        assert gone.cancel()
+    assert first.result(30) < last.result(30)
+    assert names(db) == ["one", "two"]
+
+
+@pytest.mark.sqlite_only
 def test_none_is_answered_before_others_can_read_it(db: Database, tmp_path: Path) -> None:
     seen: list[list[str]] = []
     with db.transaction():

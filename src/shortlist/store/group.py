@@ -54,7 +54,7 @@ class GroupCommit:
                     parts[-1].run(tx)
         except BaseException as error:  # nothing stands: everybody is told, in their own thread
             for part in parts:
-                part.answer.set_exception(error)
+                part.fail(error)
             return
         for part in parts:
             part.tell()
@@ -70,6 +70,9 @@ class _Part(Generic[T]):
         self.answer: Future[T] = Future()
 
     def run(self, tx: Tx) -> None:
+        """Does it, unless whoever asked for it has gone; from here on nobody can call it off."""
+        if not self.answer.set_running_or_notify_cancel():
+            return
         tx.mark()
         try:
             with translated():
@@ -81,5 +84,10 @@ class _Part(Generic[T]):
     def tell(self) -> None:
         if self._error is not None:
             self.answer.set_exception(self._error)
-        else:
+        elif self._done:
             self.answer.set_result(self._done[0])
+
+    def fail(self, error: BaseException) -> None:
+        """Tells that nothing of it stands, whatever it has done."""
+        if not self.answer.cancelled():
+            self.answer.set_exception(error)
