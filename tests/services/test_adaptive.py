@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import initialize, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    initialize,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import select
 
 from builders import NOW, a_backend, a_pipeline, an_image
@@ -15,8 +23,8 @@ from model import Image, Job, Run
 from services.test_next_job import SEEDS, History
 from shortlist.domain.model import GateKind, Policy
 from shortlist.errors import Unavailable
-from shortlist.services import ahead, jobs, runs, selection
-from shortlist.services.selection import Claimed
+from shortlist.services import ahead, branches, jobs, runs, selection
+from shortlist.services.selection import Claimed, Look, Overtaken
 from shortlist.store import schema
 from shortlist.store.db import Database, Tx
 from shortlist.store.memory import Memory
@@ -27,6 +35,8 @@ class Grows(History):
 
     policy = Policy.ADAPTIVE
 
+    looked: tuple[int, Look] | None = None
+
     @initialize()
     def forget(self) -> None:
         self.database.memory = Memory()  # the tables begin anew, and so do their numbers
@@ -36,30 +46,57 @@ class Grows(History):
         free = self._free()
         with self.database.transaction() as tx:
             again = selection.choose(tx, seed=seed)
-            claimed = selection.claim(
-                tx, backend_id=self.backend, seed=seed, prompt_id=str(uuid4()), now=NOW
-            )
+            claimed = self._claimed(tx, seed)
         if claimed is None:
             assert all(parent is not None and self._hopeless(parent) for _, _, parent in free)
             return multiple()
-        run_id, order, parent_id = self._chosen(claimed.job_id)
-        chosen = [each for each in free if _key(each) == (run_id, order, parent_id)]
-        assert len(chosen) == 1
         assert again is not None
-        assert again.reason.parent_id == parent_id
+        assert again.reason.parent_id == self._chosen(claimed.job_id)[2]
+        return self._begun(claimed, free)
+
+    @rule(seed=SEEDS)
+    def a_server_looks_around(self, seed: int) -> None:
+        with self.database.snapshot() as tx:
+            self.looked = seed, selection.look(tx, seed=seed)
+
+    @precondition(lambda self: self.looked is not None)
+    @rule(target=History.flying)
+    def a_server_takes_what_it_saw_some_time_ago(self) -> object:
+        assert self.looked is not None
+        (seed, seen), free = self.looked, self._places()
+        self.looked = None
+        try:
+            with self.database.transaction() as tx:
+                claimed = self._claimed(tx, seed, seen)
+        except Overtaken:
+            return multiple()
+        return multiple() if claimed is None else self._begun(claimed, free)
+
+    def _claimed(self, tx: Tx, seed: int, seen: Look | None = None) -> Claimed | None:
+        return selection.claim(
+            tx, backend_id=self.backend, seed=seed, prompt_id=str(uuid4()), now=NOW, seen=seen
+        )
+
+    def _begun(self, claimed: Claimed, free: list[tuple[Run, int, Image | None]]) -> Job:
+        """The job, which stands at a place that was free."""
+        chosen = [each for each in free if _key(each) == self._chosen(claimed.job_id)]
+        assert len(chosen) == 1
         job = Job(claimed.job_id, *chosen[0])
         self.world.jobs.append(job)
         return job
 
-    def _free(self) -> list[tuple[Run, int, Image | None]]:
-        """All places of the highest priority that has any."""
+    def _places(self) -> list[tuple[Run, int, Image | None]]:
         found: list[tuple[Run, int, Image | None]] = [
             (image.run, image.order + 1, image)
             for image in self.world.images
             if image.run.active and self.world.open(image) and not image.run.closed(image.order + 1)
         ]
         lacking = [run for run in self.world.runs if self.world.lacks(run, though_open=True) > 0]
-        found += [(run, 1, None) for run in lacking]
+        return found + [(run, 1, None) for run in lacking]
+
+    def _free(self) -> list[tuple[Run, int, Image | None]]:
+        """All places of the highest priority that has any."""
+        found = self._places()
         useful = [each for each in found if each[2] is None or not self._hopeless(each[2])]
         highest = max((run.priority for run, _, _ in useful), default=None)
         return [each for each in found if each[0].priority == highest] if useful else found
@@ -170,12 +207,22 @@ def test_a_dry_run_ends_where_a_gate_waits(db: Database) -> None:
 
 
 BROUGHT = """
+from threading import Event
+
 from shortlist.domain.policy import Decision, Option
+
+asked, go_on = Event(), Event()
 
 
 def newest(posterior, frontier, *, seed):
     parent = max(frontier.room, default=None)
     return Decision(Option(parent, 0, 1.0, None), None, 1)
+
+
+def patient(posterior, frontier, *, seed):
+    asked.set()
+    assert go_on.wait(60)
+    return newest(posterior, frontier, seed=seed)
 
 
 def reckless(posterior, frontier, *, seed):
@@ -185,12 +232,12 @@ def reckless(posterior, frontier, *, seed):
 
 @pytest.fixture
 def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package with two policies, on the path of this process."""
+    """A package with three policies, on the path of this process."""
     metadata = tmp_path / "eager-1.0.dist-info"
     metadata.mkdir()
     (tmp_path / "eager_policies.py").write_text(BROUGHT)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: eager\nVersion: 1.0\n")
-    lines = [f"{name} = eager_policies:{name}" for name in ("newest", "reckless")]
+    lines = [f"{name} = eager_policies:{name}" for name in ("newest", "patient", "reckless")]
     (metadata / "entry_points.txt").write_text("\n".join(["[shortlist.policies]", *lines]))
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -216,3 +263,35 @@ def test_a_policy_that_fails_stops_its_own_run_alone(growing: Database) -> None:
         assert _run(tx, 1) == literal
         with pytest.raises(Unavailable, match="image 999, which has no room"):
             ahead.next_jobs(tx, 1, count=1, seed=1)
+
+
+@pytest.mark.usefixtures("_installed")
+def test_nobody_waits_for_a_policy_that_thinks_and_what_it_chose_is_looked_at_again(
+    growing: Database,
+) -> None:
+    with growing.transaction() as tx:
+        runs.change(tx, 1, runs.Change(policy="newest"), now=NOW)
+    _make(growing, 1)
+    with growing.transaction() as tx:
+        runs.change(tx, 1, runs.Change(policy="patient"), now=NOW)
+    policy = import_module("eager_policies")
+    policy.asked.clear()
+    with ThreadPoolExecutor(1) as server:
+        looking = server.submit(_look, growing, 2)
+        assert policy.asked.wait(60)
+        with growing.transaction() as tx:
+            runs.change(tx, 1, runs.Change(name="Renamed"), now=NOW)
+        policy.go_on.set()
+        seen = looking.result()
+    policy.go_on.clear()  # whoever asked it now would wait
+    with growing.transaction() as tx:
+        claimed = selection.claim(tx, backend_id=1, seed=2, prompt_id="2", now=NOW, seen=seen)
+        assert claimed is not None
+        branches.reject(tx, 1, now=NOW)
+    with pytest.raises(Overtaken), growing.transaction() as tx:
+        selection.claim(tx, backend_id=1, seed=2, prompt_id="3", now=NOW, seen=seen)
+
+
+def _look(database: Database, seed: int) -> Look:
+    with database.snapshot() as tx:
+        return selection.look(tx, seed=seed)

@@ -17,9 +17,13 @@ from shortlist.dispatcher.floor import COURTESY_SECONDS, Hand
 from shortlist.services import assignments, attempts, backends, graphs, holds, selection
 from shortlist.services.graphs import Template, Unbuildable
 from shortlist.services.jobs import Flight
+from shortlist.services.selection import Look
 from shortlist.store.db import Tx
 
 SEED_BITS: Final = 53
+
+MOST_OVERTAKEN: Final = 3
+"""Looks that others may overtake before policies are asked while everyone waits."""
 
 _LACKS: Final = (IssueKind.MISSING_NODE, IssueKind.MISSING_MODEL, IssueKind.NOT_IN_LIST)
 
@@ -49,25 +53,30 @@ class Chooser:
         """The next job, written down for this server before it hears of it; null: none for it."""
         if _time() >= self._forget_at:
             await self.connected()
-        seed = secrets.randbits(SEED_BITS)
+        seed, overtaken = secrets.randbits(SEED_BITS), 0
         while True:
-            # A look first: it costs no writer's turn where there is nothing to do.
-            template = await self._desk.read(lambda tx: self._look(tx, seed))
+            # A look first: it costs no writer's turn where there is nothing to do, nor while a
+            # policy thinks.
+            template, seen = await self._desk.read(lambda tx: self._look(tx, seed))
             if template is None:
                 return None
-            if template.step_id in self._suited or await self._suits(template):
-                break
-        if self._leaves(hand, template.step_id):
-            return None
-        self.courtesy_until = None
-        return await self._claim(seed)
+            if not (template.step_id in self._suited or await self._suits(template)):
+                continue
+            if self._leaves(hand, template.step_id):
+                return None
+            self.courtesy_until = None
+            try:
+                return await self._claim(seed, seen if overtaken < MOST_OVERTAKEN else None)
+            except selection.Overtaken:
+                overtaken += 1
 
-    def _look(self, tx: Tx, seed: int) -> Template | None:
+    def _look(self, tx: Tx, seed: int) -> tuple[Template | None, Look]:
         closed = assignments.closed(tx, self._backend_id, now=self._desk.clock())
-        choice = selection.choose(tx, seed=seed, closed=closed)
-        if choice is None:
-            return None
-        return graphs.template(tx, choice.run_id, step_order=choice.reason.step_order)
+        seen = selection.look(tx, seed=seed, closed=closed)
+        if seen.choice is None:
+            return None, seen
+        order = seen.choice.reason.step_order
+        return graphs.template(tx, seen.choice.run_id, step_order=order), seen
 
     async def _suits(self, template: Template) -> bool:
         """Whether the server has all that the step needs. If not, and another one may, the step is
@@ -125,7 +134,7 @@ class Chooser:
             better.ring()
         return _time() < self.courtesy_until
 
-    async def _claim(self, seed: int) -> Flight | None:
+    async def _claim(self, seed: int, seen: Look | None) -> Flight | None:
         now, wildcards = self._desk.clock(), await asyncio.to_thread(self._desk.wildcards.read)
 
         def claim(tx: Tx) -> Flight | None:
@@ -139,6 +148,7 @@ class Chooser:
                 prompt_id=str(uuid4()),
                 now=now,
                 wildcards=wildcards,
+                seen=seen,
             )
             if claimed is None:
                 return None

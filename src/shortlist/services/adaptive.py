@@ -121,6 +121,31 @@ def choose(tx: Tx, run: Growing, *, seed: int, closed: Collection[int]) -> Reaso
     return None if decision is None else _reason(run, frontier, decision, seed=seed)
 
 
+STILL_OPEN: Final = text(
+    f"""
+    SELECT 1 FROM candidate
+    WHERE {OPEN_PARENT} AND candidate.pipeline_run_id = :run AND candidate.id = :parent
+    """  # noqa: S608 the text is the schema's own constant
+)
+
+HELD: Final = text(
+    """
+    SELECT 1 FROM pipeline_run_step
+    WHERE pipeline_run_id = :run AND step_order = :step_order AND held_reason IS NOT NULL
+    """
+)
+
+
+def holds(tx: Tx, run: Growing, reason: Reason, *, closed: Collection[int]) -> bool:
+    """Whether what the run's policy chose a moment ago may still be begun."""
+    which = {"run": run.id, "step_order": reason.step_order, "parent": reason.parent_id}
+    if reason.step_order in closed or tx.execute(HELD, which).first():
+        return False
+    if reason.parent_id is None:
+        return run.lacking > 0
+    return tx.execute(STILL_OPEN, which).first() is not None
+
+
 def _decided(
     run: Growing, posterior: Posterior, frontier: Frontier, *, seed: int
 ) -> Decision | None:

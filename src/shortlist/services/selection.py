@@ -1,16 +1,18 @@
 """The next job from the database alone, and its claim.
 
 SQL finds the sets, `domain.next_job` decides. A claim takes the tree lock first, so that one
-decision at a time sees the tree, and reserves the parent's place in the same transaction.
+decision at a time sees the tree, and reserves the parent's place in the same transaction. Policies
+that take their time say beforehand, in a look, what they would do; a claim then only sees to it
+that this still may be done.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import bindparam, insert, select, text, update
 
@@ -25,7 +27,7 @@ from shortlist.domain.next_job import (
     workflow_seed,
 )
 from shortlist.domain.prompts import Wildcards
-from shortlist.services import assignments, graphs, wording
+from shortlist.services import assignments, graphs, journal, wording
 from shortlist.services.assignments import Places
 from shortlist.services.journal import EventKind, append
 from shortlist.services.wording import NO_WILDCARDS
@@ -50,6 +52,26 @@ class Choice:
 
     run_id: int
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a run's policy chose, null for nothing, as of event `version`."""
+
+    reason: Reason | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What should run next, and what the policies asked on the way there `said`, by run."""
+
+    choice: Choice | None
+    said: Mapping[int, Said]
+
+
+class Overtaken(Exception):
+    """What a look found is not to be had any more, or something else comes first now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +143,65 @@ than a small one. Jobs in flight of an ungated run are all on their way to its l
 NOWHERE: Final[Places] = frozenset()
 
 
+Ask: TypeAlias = "Callable[[adaptive.Growing, set[int]], Reason | None]"
+"""What a run's policy takes next, where the steps of these orders are closed."""
+
+
 def choose(tx: Tx, *, seed: int, closed: Places = NOWHERE) -> Choice | None:
     """The one job that should run next, or null when there is nothing to do. Changes nothing.
 
     `seed` (0 to 2^53 - 1) decides the raffle: the same database and seed give the same job.
     `closed` are the steps that the asking server can't be given: it is as if they had no work.
     """
+    return look(tx, seed=seed, closed=closed).choice
+
+
+def look(tx: Tx, *, seed: int, closed: Places = NOWHERE) -> Look:
+    """The choice, and all that a claim needs to come to it without asking a policy again."""
+    said: dict[int, Said] = {}
+
+    def ask(run: adaptive.Growing, barred: set[int]) -> Reason | None:
+        from shortlist.services import adaptive  # imports numpy
+
+        version = journal.last(tx)
+        reason = adaptive.choose(tx, run, seed=seed, closed=barred)
+        said[run.id] = Said(reason, version)
+        return reason
+
+    return Look(_choice(tx, ask, seed=seed, closed=closed), said)
+
+
+def _as_seen(tx: Tx, seen: Look) -> Ask:
+    """What policies said in a look, as far as it holds. Asking raises `Overtaken` where not."""
+
+    def ask(run: adaptive.Growing, barred: set[int]) -> Reason | None:
+        said = seen.said.get(run.id)
+        if said is None or not _holds(tx, run, said, barred=barred):
+            raise Overtaken
+        return said.reason
+
+    return ask
+
+
+def _holds(tx: Tx, run: adaptive.Growing, said: Said, *, barred: set[int]) -> bool:
+    from shortlist.services import adaptive
+
+    if said.reason is None:
+        return journal.last(tx) == said.version
+    return adaptive.holds(tx, run, said.reason, closed=barred)
+
+
+def _choice(tx: Tx, ask: Ask, *, seed: int, closed: Places) -> Choice | None:
     levels = [_Level(*row) for row in tx.execute(LEVELS)]
     literal = _literal(tx, [each for each in levels if each.literal], seed=seed, closed=closed)
     if all(each.literal for each in levels):
         return literal
-    return _shared(tx, literal, seed=seed, closed=closed)
+    return _shared(tx, literal, ask=ask, seed=seed, closed=closed)
 
 
-def _shared(tx: Tx, literal: Choice | None, *, seed: int, closed: Places) -> Choice | None:
+def _shared(
+    tx: Tx, literal: Choice | None, *, ask: Ask, seed: int, closed: Places
+) -> Choice | None:
     """Between the literal rule's choice and runs with another policy: the higher priority, and
     among equals a draw in which each of these runs, and the literal rule, has one chance."""
     from shortlist.services import adaptive  # imports numpy
@@ -146,8 +213,7 @@ def _shared(tx: Tx, literal: Choice | None, *, seed: int, closed: Places) -> Cho
     for lot in sorted(lots, key=_priority, reverse=True):
         if isinstance(lot, Choice):
             return lot
-        barred = {order for run_id, order in closed if run_id == lot.id}
-        reason = adaptive.choose(tx, lot, seed=seed, closed=barred)
+        reason = ask(lot, {order for run_id, order in closed if run_id == lot.id})
         if reason is not None:
             return Choice(lot.id, reason)
     return None
@@ -192,14 +258,20 @@ def claim(
     prompt_id: str,
     now: datetime,
     wildcards: Wildcards = NO_WILDCARDS,
+    seen: Look | None = None,
 ) -> Claimed | None:
     """Chooses the next job, takes its place and writes it down for `backend_id`.
 
     Null when there is nothing to do. `prompt_id` must be new; it is committed with the job, before
-    any server hears of it.
+    any server hears of it. With what a look with this seed has `seen`, no policy is asked in here,
+    while everyone who wants to write waits; raises `Overtaken` where that does not hold any more.
     """
     tx.lock_tree()
-    choice = choose(tx, seed=seed, closed=assignments.closed(tx, backend_id, now=now))
+    closed = assignments.closed(tx, backend_id, now=now)
+    if seen is None:
+        choice = choose(tx, seed=seed, closed=closed)
+    else:
+        choice = _choice(tx, _as_seen(tx, seen), seed=seed, closed=closed)
     if choice is None:
         return None
     parent_id = choice.reason.parent_id
