@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -170,6 +170,9 @@ HISTORIES = st.lists(
 
 @pytest.mark.slow
 def test_beliefs_after_any_history_are_those_of_a_naive_reading(studio: Studio) -> None:
+    examples = settings().max_examples if studio.database.sqlite else settings().max_examples // 2
+
+    @settings(max_examples=examples)
     @given(HISTORIES)
     def holds(history: list[tuple[str, int, int]]) -> None:
         studio.run = studio.another_run()
