@@ -20,6 +20,7 @@ from uuid import uuid4
 from benchmarks.report import Line, parser, report
 from benchmarks.world import NOW, World, sqlite_world
 from shortlist.domain.pairing import Sides
+from shortlist.hub import rest_collector
 from shortlist.services import beliefs, deck, finish, jobs, judgements, runs, selection, triage
 from shortlist.services.acts import VoteAct
 from shortlist.store.db import Database, Tx
@@ -39,6 +40,7 @@ DECISIONS = 200
 
 def main() -> None:
     arguments = parser(__doc__ or "").parse_args()
+    rest_collector()
     decisions: dict[str, float] = {}
     claims: dict[str, float] = {}
     with _voted(OPEN[0]) as database:

@@ -166,11 +166,15 @@ def _play(chunk: Chunk) -> None:
 
 
 def _joined(files: Iterable[Path]) -> Played:
-    """All seeds, as far as the shortest chunk went."""
+    """All seeds, as far as the longest chunk went; one that ended below the target stays there."""
     parts = [np.load(file) for file in files]
-    looks = min(len(part["votes"]) for part in parts)
-    regret = np.concatenate([part["regret"][:, :looks] for part in parts])
-    return Played(parts[0]["votes"][:looks], regret)
+    votes = max((part["votes"] for part in parts), key=len)
+    ends = [(0, len(votes) - len(part["votes"])) for part in parts]
+    regret = [
+        np.pad(part["regret"], [(0, 0), end], mode="edge")
+        for part, end in zip(parts, ends, strict=True)
+    ]
+    return Played(votes, np.concatenate(regret))
 
 
 def _numbers(case: People, played: Mapping[str, Played]) -> dict[str, float]:
