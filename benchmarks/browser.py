@@ -5,6 +5,7 @@ The browser tests hold the build to the same measurement (`tests/e2e/test_speed.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from statistics import quantiles
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, CDPSession, Page
+    from playwright.sync_api import Browser, Page
 
 NAMES: Final = (
     "chromium",
@@ -39,6 +40,9 @@ BOUNCE_MS: Final = 150
 
 UNDER: Final = 2
 """Pairs that lie ready below the one being judged."""
+
+WINDOW: Final = {"width": 1280, "height": 800}
+ASK_AGAIN_MS: Final = 20
 
 # From the event of the key until both pictures of the next pair are decoded and two frames have
 # passed: the browser's own event timing ends at the first frame, which may still lack them. Then,
@@ -66,6 +70,21 @@ MEASURE: Final = """() => {
     await frame();
     window.measured.push({ took, late, sizes, idle: performance.now() - idle });
   }, { capture: true });
+}"""
+
+# Left and right in turn, each as soon as its key counts and the pairs below have come.
+VOTE: Final = """async ({ votes, bounce, under }) => {
+  const frame = () => new Promise(resolve => requestAnimationFrame(resolve));
+  const current = () => document.querySelector('[data-place="current"]');
+  const counts = () => performance.now() - Number(current()?.dataset.shown ?? Infinity) > bounce
+    && document.querySelectorAll('[data-place="under"]').length >= under;
+  for (let number = 0; number < votes; number += 1) {
+    while (!counts()) await frame();
+    const before = current();
+    const key = number % 2 ? "ArrowLeft" : "ArrowRight";
+    dispatchEvent(new KeyboardEvent("keydown", { key }));
+    while (current() === before) await frame();
+  }
 }"""
 
 
@@ -131,7 +150,8 @@ def vote(page: Page, votes: int) -> list[Paint]:
     for number in range(votes):
         until_a_key_counts(page)
         # Nobody judges faster than the deck is filled, but this would.
-        page.wait_for_selector(f'[data-place="under"] >> nth={UNDER - 1}', state="attached")
+        # Waiting by a locator, since an element handed out to a script is never let go of.
+        page.locator('[data-place="under"]').nth(UNDER - 1).wait_for(state="attached")
         page.keyboard.press("ArrowLeft" if number % 2 else "ArrowRight")
         page.wait_for_function("count => window.measured.length > count", arg=number, polling=20)
     return [Paint(**each) for each in page.evaluate("window.measured")]
@@ -141,30 +161,59 @@ def p95(values: Sequence[float]) -> float:
     return quantiles(values, n=20)[-1]
 
 
-def memory(page: Page) -> Memory:
-    """What the tab of `page` holds now."""
-    session = page.context.new_cdp_session(page)
-    session.send("HeapProfiler.enable")
-    session.send("HeapProfiler.collectGarbage")
-    usage = session.send("Runtime.getHeapUsage")
-    counters = session.send("Memory.getDOMCounters")
-    found = Memory(
-        cast("float", usage["usedSize"]) / 2**20, cast("int", counters["nodes"]), _private(page)
-    )
-    session.detach()
-    return found
+class Tab:
+    """A tab that nobody watches. Of its own pages Playwright records what they load, which is kept
+    in the memory of the tab, up to 200 MB; here the page alone counts."""
 
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._answers: dict[int, dict[str, object]] = {}
+        self._sent = 0
+        # Playwright reads its messages only while it is asked to do something: to wait here.
+        self._idle = browser.new_page()
+        self._browser = browser.new_browser_cdp_session()
+        self._browser.on("Target.receivedMessageFromTarget", self._hear)
+        place = self._browser.send("Target.createBrowserContext")
+        tab = self._browser.send("Target.createTarget", {"url": url, **WINDOW, **place})
+        whole = {"targetId": tab["targetId"], "flatten": False}
+        self._session = self._browser.send("Target.attachToTarget", whole)["sessionId"]
 
-def _private(page: Page) -> float | None:
-    """Megabytes that the tab's process shares with no other; the largest, should there be two."""
-    browser = page.context.browser
-    if browser is None or not Path("/proc/self/status").exists():
-        return None
-    session: CDPSession = browser.new_browser_cdp_session()
-    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
-    session.detach()
-    sizes = [_anonymous(each["id"]) for each in processes if each["type"] == "renderer"]
-    return max(sizes, default=None)
+    def vote(self, votes: int) -> None:
+        """Votes so often, as fast as pairs are painted and keys count."""
+        waits = f"{{ votes: {votes}, bounce: {BOUNCE_MS}, under: {UNDER} }}"
+        self._call("Runtime.evaluate", expression=f"({VOTE})({waits})", awaitPromise=True)
+
+    def memory(self) -> Memory:
+        """What it holds now, once its garbage is collected."""
+        self._call("HeapProfiler.collectGarbage")
+        heap = cast("float", self._call("Runtime.getHeapUsage")["usedSize"]) / 2**20
+        nodes = cast("int", self._call("Memory.getDOMCounters")["nodes"])
+        return Memory(heap, nodes, self._private())
+
+    def _call(self, method: str, **params: object) -> dict[str, object]:
+        self._sent += 1
+        message = json.dumps({"id": self._sent, "method": method, "params": params})
+        told = {"sessionId": self._session, "message": message}
+        self._browser.send("Target.sendMessageToTarget", told)
+        while self._sent not in self._answers:
+            self._idle.wait_for_timeout(ASK_AGAIN_MS)
+        answer = self._answers.pop(self._sent)
+        result = cast("dict[str, object]", answer.get("result", {}))
+        if "error" in answer or "exceptionDetails" in result:
+            raise RuntimeError(f"The tab refused {method}: {answer}")
+        return result
+
+    def _hear(self, event: dict[str, str]) -> None:
+        message = json.loads(event["message"])
+        if "id" in message:
+            self._answers[message["id"]] = message
+
+    def _private(self) -> float | None:
+        """Megabytes that its process shares with no other; of all tabs it is the largest."""
+        if not Path("/proc/self/status").exists():
+            return None
+        processes = self._browser.send("SystemInfo.getProcessInfo")["processInfo"]
+        sizes = [_anonymous(each["id"]) for each in processes if each["type"] == "renderer"]
+        return max(sizes, default=None)
 
 
 def _anonymous(pid: int) -> float:

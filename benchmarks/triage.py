@@ -16,16 +16,13 @@ from gzip import compress
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 from urllib.request import urlopen
 
 import shortlist
 from benchmarks import browser
 from benchmarks.hub import address, demo, end
 from benchmarks.report import Line, parser, report
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 VOTES: Final = 60
 HOUR: Final = 3_600
@@ -61,12 +58,14 @@ def main() -> None:
         played(Path(folder)) as url,
         browser.chromium(path) as chromium,
     ):
+        vote_screen = f"{url}/#/vote?run=1&step={LAST_STEP}"
         page = chromium.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(f"{url}/#/vote?run=1&step={LAST_STEP}")
+        page.goto(vote_screen)
         page.evaluate(browser.MEASURE)
         paints = browser.vote(page, VOTES)
         scripts = page.evaluate(SCRIPTS)
-        lines = hour(page, options.hour) if options.hour else []
+        page.close()
+        lines = hour(browser.Tab(chromium, vote_screen), options.hour) if options.hour else []
     took = [paint.took for paint in paints]
     report(
         "Voting in a browser",
@@ -103,14 +102,12 @@ def finished(url: str) -> int:
         return cast("int", json.load(answer)["finished"])
 
 
-def hour(page: Page, votes: int) -> list[Line]:
+def hour(tab: browser.Tab, votes: int) -> list[Line]:
     """So many votes as fast as they paint; what the tab holds after a tenth and at the end."""
     held = []
     for chunk in range(1, CHUNKS + 1):
-        # The measurement's own notes are no part of the page.
-        page.evaluate("() => performance.clearResourceTimings()")
-        browser.vote(page, votes // CHUNKS)
-        held.append(browser.memory(page))
+        tab.vote(votes // CHUNKS)
+        held.append(tab.memory())
         print(f"{chunk * votes // CHUNKS:,} votes: {held[-1]}", file=sys.stderr, flush=True)
     early, late = held[0], held[-1]
     lines = [

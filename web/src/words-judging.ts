@@ -98,7 +98,7 @@ export const judging = {
     waiting: "Asking the hub",
     noAnswer: "The hub does not answer. Your answer is kept here and sent as soon as it does.",
     back: "Back to voting",
-    left: "The kill stands. W opens the walk again.",
+    left: "The kill stands. W, or Autopsies, asks again.",
     nothing: "Nothing to find out about the last kill.",
     voted: (better: string) => (better === "parent" ? "Voted for the parent as well." : "Voted for the image beside it as well."),
     table: [

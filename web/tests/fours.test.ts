@@ -109,3 +109,9 @@ test("four tall pictures stand in a row on a wide stage and in two rows on a tal
   expect(tops(1400, 700)).toBe(1);
   expect(tops(390, 700)).toBe(2);
 });
+
+test("the buttons of each picture stand right below it, and all four in the middle", () => {
+  const [first] = quarters({ width: 1400, height: 700 }, { width: 100, height: 100 }, 40);
+  // In a row each is 344 wide (gaps of 8) and as high; with its strip 384 of the 700 are used.
+  expect(first).toEqual({ x: 0, y: 158, width: 344, height: 344 });
+});

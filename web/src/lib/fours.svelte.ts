@@ -243,20 +243,23 @@ function shares(one: readonly Shown[], other: readonly Shown[]): boolean {
   return one.some((image) => other.some((each) => each.id === image.id));
 }
 
-/** Boxes for four pictures of one shape, in a row or in two rows, whichever shows more of them. */
+/** Boxes for four pictures of one shape, in a row or in two rows, whichever shows more of them; the
+ * strip below each box touches the picture. */
 export function quarters(stage: Size, picture: Size, strip: number): Box[] {
   const cells = (across: number) => {
     const down = 4 / across;
     const width = (stage.width - GAP * (across - 1)) / across;
-    const height = (stage.height - GAP * (down - 1)) / down - strip;
+    const most = (stage.height - GAP * (down - 1)) / down - strip;
+    const { height } = fit(picture, { width, height: most });
+    const top = ((most - height) * down) / 2;
     return Array.from({ length: 4 }, (_, place) => ({
       x: (place % across) * (width + GAP),
-      y: Math.floor(place / across) * (height + strip + GAP),
+      y: top + Math.floor(place / across) * (height + strip + GAP),
       width,
       height,
     }));
   };
-  const shown = (boxes: Box[]) => (boxes[0] ? fit(picture, boxes[0]).width : 0);
+  const shown = (boxes: Box[]) => boxes[0]?.height ?? 0;
   const [row, square] = [cells(4), cells(2)];
   return shown(row) > shown(square) ? row : square;
 }
