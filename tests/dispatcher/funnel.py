@@ -63,7 +63,8 @@ def idle(tx: Tx) -> bool:
     """Nothing is in flight, and no run has anything to do."""
     flying = tx.execute(select(func.count()).where(Job.finished_at.is_(None))).scalar_one()
     return flying == 0 and not any(
-        overview.why(run) == "Waiting for a server that is free." for run in overview.views(tx)
+        overview.why(run) == "Waiting for a server; Live tells what each of them does."
+        for run in overview.views(tx)
     )
 
 

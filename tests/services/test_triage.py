@@ -50,7 +50,8 @@ def test_a_vote_moves_both_ratings_at_once_and_is_told(studio: Studio) -> None:
     assert (states[a].elo, states[a].votes) == (1016.0, 1)
     assert (states[b].elo, states[b].votes) == (984.0, 1)
     ratings = {str(a): {"elo": 1016.0, "votes": 1}, str(b): {"elo": 984.0, "votes": 1}}
-    assert told(studio, before) == [(EventKind.RATED, {"ratings": ratings})]
+    news = {"ratings": ratings, "act": "v", "pairs": [f"{a}-{b}"]}
+    assert told(studio, before) == [(EventKind.RATED, news)]
 
 
 def test_a_vote_is_stored_with_everything_known_of_it(studio: Studio) -> None:

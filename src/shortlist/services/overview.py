@@ -173,7 +173,7 @@ def _waiting(run: RunView) -> str:
     if stopped := _stopped(run):
         return stopped
     if _has_work(run):
-        return "Waiting for a server that is free."
+        return "Waiting for a server; Live tells what each of them does."
     return _asks(run) or f"The target is reached: {_count(run.finished, 'finished image')}."
 
 
