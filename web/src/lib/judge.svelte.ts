@@ -5,6 +5,8 @@ import type { Act, ActKind, ActResult, Pair, PastAct, Shown } from "../api/types
 import { words } from "../words";
 import { newId } from "./ids";
 import { Outbox, type Post } from "./outbox.svelte";
+import { settings } from "./settings.svelte";
+import { Stint } from "./stint";
 import { toasts } from "./toasts.svelte";
 
 export interface Entry {
@@ -35,6 +37,7 @@ export class Judge {
   entries = $state.raw<readonly Entry[]>([]);
   readonly outbox: Outbox;
   #redoable: string[] = [];
+  #stint = new Stint();
   #answered = new Set<(act: Act, result: ActResult) => void>();
   #turned = new Set<(entry: Entry, undone: boolean) => void>();
   #elsewhere = new Set<(act: Act) => void>();
@@ -96,6 +99,8 @@ export class Judge {
       const pair = on.pair ?? null;
       const shown = { left: pair?.left ?? on.shown ?? null, right: pair?.right ?? null, chosen: on.chosen ?? "none" };
       this.#redoable = [];
+      const due = this.#stint.act(performance.now());
+      if (due && settings.breaks) toasts.hint(words.vote.rest(due.minutes, due.acts));
       this.#put({ id: whole.id, kind: act.kind, label, word: label, ...shown, pair, killed: killedBy(whole), state: "waiting", note: "" });
     }
     this.told(whole);

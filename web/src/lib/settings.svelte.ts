@@ -20,6 +20,8 @@ class Settings {
   fours = $state<boolean>(remembered("fours", false));
   /** A kill asks at once where it went wrong; else the image waits in Autopsies. */
   walkNow = $state<boolean>(remembered("walk-now", true));
+  /** A word after a long time without a pause. */
+  breaks = $state<boolean>(remembered("breaks", true));
 
   nextSurround(): void {
     this.setSurround(surrounds[(surrounds.indexOf(this.surround) + 1) % surrounds.length] ?? "dark");
@@ -70,6 +72,11 @@ class Settings {
   setWalkNow(on: boolean): void {
     this.walkNow = on;
     remember("walk-now", on);
+  }
+
+  setBreaks(on: boolean): void {
+    this.breaks = on;
+    remember("breaks", on);
   }
 
   resize(by: number): void {
