@@ -1,6 +1,6 @@
 """Judging put together: one act in, its effect and its answer out; and taking acts back.
 
-Each act is a transaction of its own. What an act does lives in `votes.py` and `kills.py`, what a
+Each act stands or falls alone. What an act does lives in `votes.py` and `kills.py`, what a
 person sees next in `deck.py` and `walks.py`.
 """
 
