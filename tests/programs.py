@@ -6,9 +6,11 @@ would take longer than all that is tested with them.
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -53,17 +55,23 @@ class Program:
         self._hear.close()
 
     def stop(self) -> None:
-        """Lets it end as it should."""
+        """Lets it end as it should; one that does not says where it stands, and is ended."""
         self._process.terminate()
         self._process.join(PATIENT_SECONDS)
+        code = self._process.exitcode
+        if code is None:
+            os.kill(self._process.pid or 0, signal.SIGUSR1)
+            self._process.join(1)
+            self._process.kill()
         self._hear.close()
-        assert self._process.exitcode == 0
+        assert code == 0, f"the program at {self.url} ended with {code}"
 
 
 def _run(arguments: Sequence[str], tell: Connection) -> None:
     """The program itself, in the new process."""
     os.dup2(tell.fileno(), sys.stdout.fileno())
     tell.close()
+    faulthandler.register(signal.SIGUSR1)
     cli.main(arguments)
 
 
