@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks import browser as measured
 from databases import PostgresqlServer, postgresql_server
+from programs import PATIENT_SECONDS
 from shortlist.store.db import Database
 from shortlist.store.migrate import upgrade
 
@@ -80,8 +81,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves single slow tests out of a quick run, and keeps the house's tests together."""
+    """Leaves single slow tests out of a quick run, and keeps the house's tests together.
+
+    A browser draws without a graphics card here and shares its cores with other tests: one that
+    kept a person waiting too long is tried once more, and the summary tells of it. A wrong result
+    is a failure at once.
+    """
     for item in items:
+        if item.path.is_relative_to(HERE / "e2e"):
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=["TimeoutError", "not within"]))
         if item.path.is_relative_to(HERE / "house"):
             item.add_marker(pytest.mark.xdist_group("house"))  # they parse the package once
     if config.getoption("--quick"):
@@ -171,6 +179,7 @@ def browser(chromium_path: str) -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page of its own profile; an error that its scripts don't catch fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENT_SECONDS * 1000)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

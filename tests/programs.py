@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 
 from shortlist import cli
 
-PATIENT_SECONDS = 60.0
+PATIENT_SECONDS = 120.0
 _ADDRESS = re.compile(rb"http://[^\s]+:(\d+)")
 _NURSERY = multiprocessing.get_context("forkserver")
 _NURSERY.set_forkserver_preload(
