@@ -34,7 +34,6 @@ export const judging = {
     skip: "Skip",
     undo: "Undo",
     redo: "Redo",
-    bothBad: "Both bad",
     rest: (minutes: number, acts: number) => `${minutes} min, ${acts} judged. A good place for a break.`,
     left: (images: number) => (images === 0 ? "Every image has your vote" : `${count(images, "image")} to see`),
     finish: ({ top, settled, votes }: FinishLine) => {
@@ -57,7 +56,6 @@ export const judging = {
     refused: "not counted",
     pointed: "Point at a picture first, then press the key.",
     flip: "Show the other picture",
-    seeBoth: "Look at both first",
     line: "Where the line stands",
     modes: { beside: "Side by side", flicker: "One at a time", split: "Split" },
   },
