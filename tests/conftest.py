@@ -25,18 +25,25 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
-# Left out of `make check`: what starts servers, a browser or kills processes in each test, and what
-# goes through hundreds of workflows, pictures or requests. They are not even read: Schemathesis
-# thinks of its requests while it is imported.
+# Left out of `make check`: what starts servers, a browser or other processes in each test, and what
+# goes through hundreds of workflows, pictures, requests or histories. They are not even read:
+# Schemathesis thinks of its requests while it is imported, and moto takes its time.
 ALWAYS_SLOW = (
+    HERE / "api" / "test_bodies.py",
+    HERE / "api" / "test_door.py",
+    HERE / "api" / "test_live.py",
     HERE / "api" / "test_schema.py",
+    HERE / "cli",
     HERE / "comfy" / "test_convert.py",
     HERE / "comfy" / "test_hostile.py",
+    HERE / "comfy" / "test_wire.py",
     HERE / "crash",
     HERE / "dispatcher",
     HERE / "e2e",
-    HERE / "simulator" / "test_habits.py",
-    HERE / "simulator" / "test_painter.py",
+    HERE / "images",
+    HERE / "services" / "test_gates_history.py",
+    HERE / "services" / "test_triage_history.py",
+    HERE / "simulator",
 )
 
 # The same histories each time: a change is judged by what it changes. `search` draws new ones.

@@ -176,6 +176,7 @@ def loop(size: int) -> str:
     return json.dumps(links)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "words"),
     [

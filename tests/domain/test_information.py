@@ -87,6 +87,7 @@ def test_where_all_advance_pairs_are_still_given() -> None:
     assert len(keys(flat(4), contenders(4), top=9, count=2)) == 2
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**16))
 def test_nobody_starves_however_the_votes_fall(seed: int) -> None:

@@ -202,6 +202,7 @@ def test_a_large_run_updates_to_what_its_whole_log_gives() -> None:
     assert _apart(now, fit(tree, log, spreads=SPREADS)) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_spread_of_a_step_is_learnt_from_votes() -> None:
     still, wild = _learnt(step_spread=40.0), _learnt(step_spread=300.0)
     assert still.steps[2] < 100

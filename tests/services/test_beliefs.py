@@ -263,6 +263,7 @@ def test_a_run_that_is_not_there_believes_nothing(studio: Studio) -> None:
     assert posterior(studio, 999).beliefs() == {}
 
 
+@pytest.mark.slow
 def test_a_hub_starts_without_the_library_of_numbers() -> None:
     code = "import sys, shortlist.hub; assert 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -137,6 +137,7 @@ def studio(db: Database) -> Callable[..., Studio]:
     return lambda **limits: Studio(db, **limits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "k", "expected"),
     [(5, 1, [3, 15, 5, 5]), (3, 3, [3, 9, 9, 9]), (5, 3, [3, 15, 15, 15])],

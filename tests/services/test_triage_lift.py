@@ -99,6 +99,7 @@ def test_such_a_pair_is_skipped_and_killed_like_any(studio: Studio) -> None:
     assert studio.live(base)
 
 
+@pytest.mark.slow
 def test_about_one_pair_in_twenty_is_a_child_against_its_parent_where_wanted(
     studio: Studio,
 ) -> None:
