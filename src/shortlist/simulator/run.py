@@ -21,6 +21,8 @@ OUT_OF_MEMORY_TEXT = (
 )
 PREVIEW_PIXELS = 256
 """Length of a preview's long side, about: small, since each tick sends one."""
+LATENT_SCALE = 4
+"""A preview is coarser than that until it is done, as what a sampler works on is."""
 
 _FRAME = '  File "/simulator/execution.py", line 1, in execute\n    result = f(**inputs)\n'
 
@@ -168,9 +170,11 @@ def _error_of(failure: NodeFailed) -> JsonObject:
 
 def unfinished(image: Image.Image, *, left: float) -> Image.Image:
     """The picture as a sampler would show it with this share of its work `left`."""
-    small = image.reduce(max(1, max(image.size) // PREVIEW_PIXELS)).convert("RGB")
+    shown = image.reduce(max(1, max(image.size) // PREVIEW_PIXELS)).convert("RGB")
     if left <= 0:
-        return small
-    blurred = small.filter(ImageFilter.GaussianBlur(radius=max(small.size) / 12 * left))
-    noise = Image.effect_noise(small.size, 90).convert("RGB")
-    return Image.blend(blurred, noise, min(0.85, left * left))
+        return shown
+    latent = shown.reduce(LATENT_SCALE)
+    blurred = latent.filter(ImageFilter.GaussianBlur(radius=max(latent.size) / 12 * left))
+    noise = Image.effect_noise(latent.size, 90).convert("RGB")
+    blend = Image.blend(blurred, noise, min(0.85, left * left))
+    return blend.resize(shown.size, Image.Resampling.BILINEAR)
