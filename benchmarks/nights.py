@@ -98,6 +98,7 @@ class Garden:
         self.log: list[Vote] = []
         self.voted: set[Key] = set()
         self.last: tuple[int, ...] = ()
+        self.learnt = (0, world.assumed())
         self.rng = random.Random(seed)
         self._luck = np.random.default_rng([1, seed])
         self._judge = np.random.default_rng([2, seed])
@@ -149,11 +150,11 @@ class Garden:
 
     def posterior(self) -> Posterior:
         """What the model believes after all votes so far."""
-        tree, before = Tree(self.nodes()), self.world.assumed()
-        learns = self.world.wrong is None and self.log
-        return fit(
-            tree, self.log, spreads=learn(tree, self.log, before=before) if learns else before
-        )
+        tree, (count, spreads) = Tree(self.nodes()), self.learnt
+        if self.world.wrong is None and len(self.log) > count:
+            spreads = learn(tree, self.log, before=self.world.assumed())
+            self.learnt = (len(self.log), spreads)
+        return fit(tree, self.log, spreads=spreads)
 
 
 class Judging(Enum):

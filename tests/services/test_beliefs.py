@@ -222,15 +222,38 @@ def test_a_cause_found_later_lowers_the_image_to_blame(studio: Studio) -> None:
     assert believed(studio)[base].mean < blamed_last[base].mean
 
 
+def in_another_process(studio: Studio, database_url: str) -> dict[int, Belief]:
+    """What a hub that has followed nothing reads from the rows."""
+    other = Database.open(database_url)
+    with other.snapshot() as tx:
+        found = beliefs.posterior(tx, studio.run).beliefs()
+    other.close()
+    return found
+
+
 def test_another_process_comes_to_the_same_beliefs(studio: Studio, database_url: str) -> None:
     images = studio.images(4)
     for turn_ in range(20):
         studio.votes(images[turn_ % 3], images[3])
         believed(studio)
-    other = Database.open(database_url)
-    with other.snapshot() as tx:
-        assert same(beliefs.posterior(tx, studio.run).beliefs(), believed(studio))
-    other.close()
+    assert same(in_another_process(studio, database_url), believed(studio))
+
+
+def test_a_vote_that_spreads_were_learnt_from_may_be_taken_back(
+    studio: Studio, database_url: str
+) -> None:
+    images = studio.images(4)
+    studio.votes(images[3], images[0], "ben")
+    for turn_ in range(18):
+        studio.votes(images[turn_ % 3], images[3], "ann")
+    before = posterior(studio).spreads
+    studio.undoes("ben")
+    assert posterior(studio).spreads.base > before.base
+    assert same(in_another_process(studio, database_url), believed(studio))
+    for _ in range(5):
+        studio.undoes("ann")
+    assert posterior(studio).spreads == Spreads()
+    assert same(in_another_process(studio, database_url), believed(studio))
 
 
 def test_beliefs_of_rows_that_are_never_committed_are_forgotten(studio: Studio) -> None:

@@ -192,6 +192,10 @@ def test_a_run_rated_by_elo_tells_how_sure_it_is_but_no_votes(rated: Rated) -> N
     (line,) = rated.moved()
     assert 0.15 < line.settled < 0.35
     assert line.votes is None
+    with rated.database.transaction() as tx:
+        runs.change(tx, rated.run, runs.Change(rating="tree"), now=NOW)
+    (line,) = rated.moved()
+    assert line.votes is not None
 
 
 def test_a_gate_of_the_tree_ranks_by_belief_and_leaves_the_elo_in_the_rows(rated: Rated) -> None:

@@ -125,13 +125,20 @@ def moved(tx: Tx, *, now: datetime) -> list[Line]:
     for spot, seen in watch.due(now):
         decision = _decision(tx, spot.run_id, spot.step_order)
         basis = _basis(tx, spot.run_id, spot.step_order, top=spot.top)
-        if basis is None or (seen.basis is not None and basis.same(seen.basis)):
+        if basis is None or _stands(seen, basis, decision):
             continue
         now_at = _line(basis, spot, decision)
         watch.worked_out(spot, basis, now_at)
         if now_at != seen.line:
             found.append(now_at)
     return found
+
+
+def _stands(seen: Seen, basis: Basis, decision: Decision) -> bool:
+    """Whether a line still tells all it can: the run may be rated in another way by now."""
+    if seen.basis is None or seen.line is None or not basis.same(seen.basis):
+        return False
+    return decision.informed is (seen.line.votes is not None)
 
 
 def tell(tx: Tx, lines: Sequence[Line], *, now: datetime) -> None:
