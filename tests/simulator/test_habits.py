@@ -328,6 +328,22 @@ async def deaf_socket(url: str, client_id: str) -> socket.socket:
     return raw
 
 
+def test_a_client_may_leave_at_the_moment_the_server_does(tmp_path: Path) -> None:
+    farewell = b"\x88\x80\x00\x00\x00\x00"  # a frame that closes, masked with nothing
+
+    async def scenario(turns: int) -> None:
+        async with talking(tmp_path / str(turns)) as talk:
+            leaving = await deaf_socket(talk.server.url, "leaving")
+            leaving.send(farewell)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        leaving.close()
+
+    # One of them stops the server while the farewell is half said.
+    for turns in range(8):
+        play(scenario(turns))
+
+
 def test_a_job_without_a_client_shows_its_progress_to_everybody_and_its_end_to_nobody(
     tmp_path: Path,
 ) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.utilities import LocalProtocolError
 
 from shortlist.simulator.options import SimulatorOptions
 from shortlist.simulator.routes import Simulator
@@ -62,6 +64,9 @@ async def running(
     finally:
         server.leave()
         await task
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()  # its time to end was up
+        await asyncio.sleep(0)
         listener.close()
 
 
@@ -90,6 +95,16 @@ class _Guest(uvicorn.Server):
         self._told.set()
 
 
+class _Socket(WSProtocol):
+    """A WebSocket whose client may leave at the moment the server does: uvicorn would fail."""
+
+    def shutdown(self) -> None:
+        try:
+            super().shutdown()
+        except LocalProtocolError:
+            self.transport.close()
+
+
 def _config(app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -97,6 +112,7 @@ def _config(app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> uvicor
         port=port,
         log_config=None,
         access_log=False,
+        ws=_Socket,
         # The real server never pings, and a stalled reader must stay connected to be a nuisance.
         ws_ping_interval=None,
         timeout_graceful_shutdown=1,
