@@ -377,10 +377,13 @@ async def _told(stop: asyncio.Event, *, seconds: float) -> bool:
 
 
 async def _tried(chore: Callable[[], object]) -> None:
+    """Does it in a thread; one that fails is told of and comes again in its turn."""
     try:
         await asyncio.to_thread(chore)
     except (Problem, BlobsError) as fault:
         log.warning("chore_failed", reason=str(fault))
+    except Exception:  # a fault in a chore must not end the night's work
+        log.exception("chore_failed")
 
 
 def sweep(database: Database, blobs: Blobs, *, now: datetime) -> None:

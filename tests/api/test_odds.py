@@ -7,8 +7,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import delete
 
+from api.conftest import Started
 from judging import Studio
+from shortlist.store.schema import PipelineRunStep
 
 Json = dict[str, Any]
 
@@ -100,3 +103,21 @@ def test_what_a_run_may_be_rated_by_is_listed(client: httpx2.Client) -> None:
     found = client.get("/api/methods").json()
     assert found["ratings"][:2] == ["elo", "tree"]
     assert found["policies"][0] == "right_to_left"
+
+
+def test_a_line_that_can_not_be_worked_out_ends_no_hub(
+    capsys: pytest.CaptureFixture[str], fresh: Started
+) -> None:
+    studio = Studio(fresh.database)
+    studio.images(5, studio.line(3)[-1])
+    assert line(fresh.client, studio) is None
+    with fresh.database.transaction() as tx:
+        tx.execute(delete(PipelineRunStep).where(PipelineRunStep.step_order == 4))
+    told = ""
+    for _ in range(300):
+        told += capsys.readouterr().err
+        if "chore_failed" in told:
+            break
+        time.sleep(0.1)
+    assert "chore_failed" in told
+    assert fresh.client.get("/api/status").status_code == 200

@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -76,12 +77,14 @@ def refused(said: Said, code: int) -> str:
 
 
 @contextmanager
-def served(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def served(
+    *words: str, log: int = subprocess.DEVNULL
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A command that serves, and the address that it says it is at."""
     process = subprocess.Popen(
         [sys.executable, "-m", "shortlist", *words],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=log,
         text=True,
     )
     try:
@@ -224,6 +227,20 @@ def test_a_hub_serves_alone_and_ends_when_told(tmp_path: Path, command: Command)
         assert hub.wait(PATIENCE) == 0
     again = command("migrate", *data)
     assert "already" in again.out
+
+
+def test_a_hub_goes_on_when_nobody_reads_its_log(tmp_path: Path) -> None:
+    words = ("serve", "--data", str(tmp_path), "--port", "0", "--backend", "http://127.0.0.1:9")
+    nobody, log = os.pipe()
+    os.close(nobody)
+    with served(*words, log=log) as (hub, url):
+        deadline = time.monotonic() + PATIENCE
+        while httpx2.get(f"{url}/api/backends").json()[0]["health"] == "unknown":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert httpx2.get(f"{url}/api/health").json() == {"status": "ok"}
+        assert hub.poll() is None
+    os.close(log)
 
 
 def test_a_hub_answers_its_allowed_names_only(tmp_path: Path) -> None:

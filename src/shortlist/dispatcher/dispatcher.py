@@ -142,6 +142,8 @@ class Dispatcher:
                     group.create_task(self._drive(post))
         except Problem as problem:
             log.error("backends_not_read", reason=problem.detail)
+        except Exception:  # the others go on, and it is looked again in a moment
+            log.exception("backends_not_read")
         self._ring()
 
     async def _keep(self, post: _Post, listed: Driven | None) -> None:
