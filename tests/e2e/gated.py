@@ -16,8 +16,8 @@ from e2e.demo import Hub, Json
 WORKFLOWS = Path(shortlist.__file__).parent / "simulator" / "workflows"
 STEPS = {"Base": "base", "Face Fix": "face-fix", "Hand Fix": "hand-fix", "Upscale": "upscale"}
 MANUAL = ("manual",) * 4
-SMALL = {"width": 384, "height": 512}
-"""Pictures of a quarter of the usual size: these tests are about gates, and each needs a dozen."""
+SMALL = {"width": 192, "height": 256}
+"""A sixteenth of the usual size: these tests are about gates, and each needs a dozen pictures."""
 
 
 @dataclass(frozen=True, slots=True)
