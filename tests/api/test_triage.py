@@ -56,6 +56,21 @@ def test_pairs_at_hand_do_not_come_again(client: httpx2.Client, studio: Studio) 
     assert first not in {pair["key"] for pair in later}
 
 
+def test_where_to_go_on_is_told(client: httpx2.Client, studio: Studio) -> None:
+    studio.images(2, studio.images(2)[0])
+    found = client.get("/api/deck/next", params={"run": studio.run, "step": 1}).json()
+    assert (found["run_id"], found["step_name"], found["remaining"]) == (studio.run, "Face Fix", 2)
+    assert client.get("/api/deck/next", params={"run": studio.run}).status_code == 422
+
+
+def test_an_answer_to_a_repeat_is_taken(client: httpx2.Client, studio: Studio) -> None:
+    one, other = studio.images(2)
+    first, again = send(client, a_vote(one, other), a_vote(other, one) | {"repeat": True})
+    assert again["ok"]
+    assert (first["ratings"] is None, again["ratings"]) == (False, None)
+    assert again["strained"] is False
+
+
 def test_one_image_alone_is_shown_as_such(client: httpx2.Client, studio: Studio) -> None:
     only = studio.image()
     found = deck(client, studio.run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
+from uuid import uuid4
 
 from benchmarks.browser import BOUNCE_MS
 
@@ -51,6 +52,25 @@ def test_one_key_names_the_worst_and_one_undo_brings_the_four_back(
     page.keyboard.press("z")
     hub.until(lambda: [act["undone"] for act in hub.acts()] == [True, True], "undone", page=page)
     assert four(page) == first
+
+
+def test_four_of_which_one_was_judged_on_another_device_leave_with_a_word(
+    start_demo: Start, page: Page
+) -> None:
+    hub = start_demo()
+    page.goto(f"{hub.url}/#/settings")
+    page.get_by_role("checkbox", name="The worst of four").check()
+    page.goto(hub.last_step)
+    first = four(page)
+    ids = {row["hash"]: id for id, row in hub.candidates().items() if row["step_order"] == 4}
+    elsewhere = {"id": str(uuid4()), "kind": "worst", "worst": ids[first[0]]}
+    others = [id for hash, id in ids.items() if hash not in first]
+    hub.post("/acts", {"acts": [{**elsewhere, "images": [ids[first[0]], *others[:3]]}]})
+    page.get_by_text("Those four went: you have judged one of them elsewhere.").first.wait_for()
+    judged = {hash for hash, id in ids.items() if id == ids[first[0]] or id in others[:3]}
+    assert not judged & set(four(page))
+    page.keyboard.press("2")
+    hub.until(lambda: len(hub.acts()) == 2, "the next four are judged here", page=page)
 
 
 def test_shift_and_a_digit_kill_and_w_walks(start_demo: Start, page: Page) -> None:

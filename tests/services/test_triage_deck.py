@@ -15,8 +15,8 @@ from judging import Studio, an_id
 from shortlist.domain.model import RunStatus
 from shortlist.domain.pairing import Key, parse
 from shortlist.errors import NotFound
+from shortlist.services import columns, runs
 from shortlist.services import deck as decks
-from shortlist.services import runs
 from shortlist.services.acts import SkipAct
 from shortlist.services.deck import Deck
 from shortlist.store.db import Database
@@ -168,6 +168,25 @@ def test_across_runs_the_right_most_then_the_most_new_images_come_first(studio: 
     assert further[0] in ids(studio.deck(count=1))
 
 
+def test_one_goes_on_in_the_same_run_and_then_in_another(studio: Studio) -> None:
+    def after(order: int) -> tuple[int, int, int] | None:
+        with studio.database.snapshot() as tx:
+            found = columns.after(tx, "ann", run_id=studio.run, step_order=order)
+        return found and (found.run_id, found.step_order, found.remaining)
+
+    base, other = studio.images(2)
+    studio.images(2, base)
+    assert after(2) == (studio.run, 1, 2)
+    assert after(1) == (studio.run, 2, 2)
+    studio.votes(base, other)
+    assert after(2) is None
+    further = studio.another_run()
+    studio.image(run=further)
+    assert after(2) is None, "one image alone makes no pair"
+    studio.image(run=further)
+    assert after(2) == (further, 1, 2)
+
+
 def test_runs_that_are_not_active_are_shown_only_when_named(studio: Studio) -> None:
     studio.images(2)
     with studio.database.transaction() as tx:
@@ -218,11 +237,11 @@ def test_a_large_column_is_never_read_as_a_whole(studio: Studio) -> None:
     """Its costs are bounded by limits, so every read of candidates goes through an index."""
     studio.images(2)
     scope = {"person": "ann", "run": studio.run, "step_order": 1, "most": 1, "aside": [0]}
-    scope["others"] = 1
+    scope |= {"others": 1, "not_run": 0, "not_order": 0}
     limits = {"few": 1, "window": 1, "near": 1, "elo_0": 1000.0, "ids": [1]}
     queries = [
-        decks.FRESH_COLUMN,
-        decks.RIGHT_MOST,
+        columns.FRESH_COLUMN,
+        columns.RIGHT_MOST,
         decks.NEEDY_FRESH,
         decks.NEEDY,
         decks.neighbours(1),

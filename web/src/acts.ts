@@ -3,7 +3,7 @@
 import type { ActKind } from "./api/types";
 
 /** Scopes that are open together share their keys: see `together`. */
-export type Scope = "everywhere" | "picture" | "vote" | "walk" | "fours" | "cull" | "sweep" | "board" | "lightbox" | "run";
+export type Scope = "everywhere" | "picture" | "vote" | "walk" | "steady" | "fours" | "cull" | "sweep" | "board" | "lightbox" | "run";
 
 export interface Command {
   scope: Scope;
@@ -48,6 +48,9 @@ export const commands = {
   "walk.kill.beside": { scope: "walk", keys: ["Shift+ArrowRight"], outbox: "kill" },
   "walk.later": { scope: "walk", keys: ["l"] },
   "walk.cancel": { scope: "walk", keys: ["Escape"], outbox: "undo" },
+  "steady.review": { scope: "steady", keys: ["a"] },
+  "steady.next": { scope: "steady", keys: ["Enter"] },
+  "steady.stay": { scope: "steady", keys: ["Escape"] },
   "cull.keep": { scope: "cull", keys: ["p", "ArrowRight"], outbox: "keep" },
   "cull.reject": { scope: "cull", keys: ["x", "ArrowLeft"], outbox: "kill" },
   "cull.star.1": { scope: "cull", keys: ["1"], outbox: "keep" },
@@ -129,6 +132,7 @@ export const command = (id: CommandId): Command => commands[id];
 export const together: readonly (readonly Scope[])[] = [
   ["vote", "picture", "everywhere"],
   ["walk", "picture", "everywhere"],
+  ["steady", "everywhere"],
   ["fours", "picture", "everywhere"],
   ["cull", "picture", "everywhere"],
   ["sweep", "everywhere"],

@@ -32,6 +32,9 @@ export const labels: Record<CommandId, string> = {
   "fours.kill.4": "Kill picture 4",
   "fours.skip": "Skip: they come again later",
   "fours.walk": "Walk left from the last kill",
+  "steady.review": "Review and approve",
+  "steady.next": "Go on with the next step",
+  "steady.stay": "Keep voting",
   "cull.keep": "Keep",
   "cull.reject": "Reject",
   "cull.star.1": "Keep with 1 star",
@@ -106,6 +109,7 @@ export const labels: Record<CommandId, string> = {
 export const scopes: Record<Scope, string> = {
   vote: "Vote",
   walk: "Where did it go wrong?",
+  steady: "Vote, when the best are known",
   picture: "Looking closer",
   fours: "Vote, worst of four",
   cull: "Cull",

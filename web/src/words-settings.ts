@@ -18,7 +18,7 @@ export const settings = {
   parentsWhy: "About one pair in 20 shows an image beside the one it was made from. This rates the step and no image; the run's page shows the result.",
   pace: "Breaks",
   breaks: "Say when a break would do good",
-  breaksWhy: "One line after 25 minutes without a pause of two, at most every 15 minutes.",
+  breaksWhy: "One line after 25 minutes without a pause of two, or when you answer pairs otherwise than before; at most every 15 minutes.",
   keysTitle: "Keys",
   singleKeys: "Single-key shortcuts",
   singleKeysWhy: "Off: letters and digits do nothing by themselves. Arrows, Enter and Esc go on working.",

@@ -7,7 +7,7 @@ export function shown(id: number): Shown {
 
 export function pair(left: number, right: number, stepOrder = 4): Pair {
   const key = `${Math.min(left, right)}-${Math.max(left, right)}`;
-  return { key, run_id: 1, step_id: stepOrder, step_name: "Upscale", step_order: stepOrder, left: shown(left), right: shown(right), parent_id: null };
+  return { key, run_id: 1, step_id: stepOrder, step_name: "Upscale", step_order: stepOrder, left: shown(left), right: shown(right), parent_id: null, repeat: false };
 }
 
 export function answer(pairs: Pair[], rest: Partial<DeckAnswer> = {}): DeckAnswer {
@@ -21,7 +21,7 @@ export function card(id: number, parent: number | null, order: number, rest: Par
 }
 
 export function result(id: string, rest: Partial<ActResult> = {}): ActResult {
-  return { id, ok: true, repeated: false, problem: null, kind: "vote", label: "", ratings: null, rejected: null, walk: null, undone: null, ...rest };
+  return { id, ok: true, repeated: false, problem: null, kind: "vote", label: "", ratings: null, rejected: null, walk: null, undone: null, strained: false, ...rest };
 }
 
 /** Lets all promises that are ready go on. */

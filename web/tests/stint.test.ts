@@ -32,3 +32,11 @@ test("a pause of two minutes begins anew", () => {
 test("slow and thoughtful judging is no pause", () => {
   expect(judge(new Stint(), 0, 26 * MINUTE, 100 * SECOND)).toHaveLength(1);
 });
+
+test("unlike answers to the same question make a break due at once, but not twice in 15 minutes", () => {
+  const stint = new Stint();
+  judge(stint, 0, 5 * MINUTE);
+  expect(stint.strained(5 * MINUTE)).toEqual({ minutes: 5, acts: 100 });
+  expect(stint.strained(9 * MINUTE)).toBeNull();
+  expect(stint.strained(20 * MINUTE)).not.toBeNull();
+});

@@ -80,12 +80,13 @@ class GateChanged(Told):
 
 class Settled(Told):
     """How surely (0 to 1) the best `top` of a step are known, and about how many votes are to go;
-    null where that is not known."""
+    null where that is not known. `steady`: it is sure enough."""
 
     step_id: int
     step_order: int
     top: int
     settled: float
+    steady: bool = False
     votes: int | None
 
 

@@ -14,7 +14,8 @@ class Pair(Shape):
     """Two images to choose from; `key` is their ids, the lower first.
 
     `parent_id` is null for two images of one step. Else it is that one of the two from which the
-    other was made; send `versus_parent` with what is decided on such a pair.
+    other was made; send `versus_parent` with what is decided on such a pair. `repeat`: you have
+    judged the two before; send `repeat` with the answer, which is kept and moves no rating.
     """
 
     key: str
@@ -25,6 +26,7 @@ class Pair(Shape):
     left: Shown
     right: Shown
     parent_id: int | None
+    repeat: bool
 
 
 class StepLift(Shape):
@@ -53,13 +55,14 @@ class Waiting(Shape):
 
 class FinishLine(Shape):
     """How surely (0 to 1) the `top` images of a step that would go on now are the best, and about
-    how many votes make it sure; null where that is not known."""
+    how many votes make it sure; null where that is not known. `steady`: it is sure enough."""
 
     run_id: int
     step_id: int
     step_order: int
     top: int
     settled: float
+    steady: bool
     votes: int | None
 
 
@@ -76,6 +79,17 @@ class Deck(Shape):
     single: Card | None
     remaining: int
     finish: FinishLine | None
+
+
+class NextColumn(Shape):
+    """A step of a run, and how many of its images have no vote of yours (500 for more)."""
+
+    run_id: int
+    run_name: str
+    step_id: int
+    step_name: str
+    step_order: int
+    remaining: int
 
 
 class Placed(Shape):
@@ -139,7 +153,10 @@ class Undone(Shape):
 
 
 class ActResult(Shape):
-    """What came of one act. `repeated`: the act was stored before, and this is its answer."""
+    """What came of one act. `repeated`: the act was stored before, and this is its answer.
+
+    `strained`: of late pairs judged before were answered quite otherwise; a pause would do good.
+    """
 
     id: str
     ok: bool
@@ -151,6 +168,7 @@ class ActResult(Shape):
     rejected: Rejection | None
     walk: Walk | None
     undone: Undone | None
+    strained: bool
 
 
 class ActResults(Shape):

@@ -227,7 +227,7 @@ class VoteAct(_Act):
     """`left` is the image that stood on the left, `shown_ms` the time from paint to decision.
 
     `versus_parent` says that the deck gave the pair with a `parent_id`: the step between the two
-    is judged, and no rating moves.
+    is judged, and no rating moves. `repeat` says that the deck gave it as a `repeat`.
     """
 
     kind: Literal[ActKind.VOTE]
@@ -236,6 +236,7 @@ class VoteAct(_Act):
     left: Id
     shown_ms: Annotated[Number, Field(ge=0, le=2**31)] | None = None
     versus_parent: bool = False
+    repeat: bool = False
 
 
 class TieAct(_Act):
@@ -245,6 +246,7 @@ class TieAct(_Act):
     left: Id
     shown_ms: Annotated[Number, Field(ge=0, le=2**31)] | None = None
     versus_parent: bool = False
+    repeat: bool = False
 
 
 class WorstAct(_Act):

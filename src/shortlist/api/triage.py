@@ -26,6 +26,7 @@ from shortlist.api.judging import (
     ActResults,
     Deck,
     FinishLine,
+    NextColumn,
     Pair,
     PastAct,
     Rejection,
@@ -39,7 +40,7 @@ from shortlist.domain.model import ActKind
 from shortlist.domain.pairing import Key, parse
 from shortlist.errors import BadInput
 from shortlist.errors import Problem as Fault
-from shortlist.services import acts, finish, images, pipelines, triage
+from shortlist.services import acts, columns, finish, images, pipelines, triage
 from shortlist.services import deck as decks
 from shortlist.services.walks import walk_view
 from shortlist.store.db import Database, Tx
@@ -112,6 +113,19 @@ def get_deck(
         return _deck(tx, found, top=top, now=now)
 
 
+@router.get("/deck/next", operation_id="get_next_column")
+def get_next_column(
+    rooms: InRooms,
+    *,
+    run: Annotated[int, Query(ge=1, le=LARGEST_ID)],
+    step: Annotated[int, Query(ge=1, le=1000)],
+) -> NextColumn | None:
+    """Where to go on voting when `step` of `run` is done: the right-most other column with images
+    this person has not voted on, of this run where there is one; null where there is none."""
+    with rooms.database.snapshot() as tx:
+        return _read(NextColumn, columns.after(tx, PERSON, run_id=run, step_order=step))
+
+
 @router.post("/acts", operation_id="send_acts")
 async def send_acts(body: Acts, request: Request, rooms: InRooms, now: Now) -> ActResults:
     """Does what a person did, act by act in order; a refused one does not stop the others.
@@ -173,6 +187,7 @@ async def _result(database: Database, sent: Act, *, number: str, now: datetime) 
         rejected=_read(Rejection, done.rejected),
         walk=_read(Walk, done.walk),
         undone=_read(Undone, done.undone),
+        strained=done.strained,
     )
 
 
@@ -192,6 +207,7 @@ def _refused(sent: Act, fault: Fault, *, number: str) -> ActResult:
         rejected=None,
         walk=None,
         undone=None,
+        strained=False,
     )
 
 

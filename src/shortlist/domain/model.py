@@ -6,11 +6,14 @@ No behaviour lives here; a rule is a function in the module named after it.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 DEFAULT_MAX_CHILDREN = 3
 DEFAULT_TARGET_LEAVES = 10
 DEFAULT_BASE_COUNT = 3
 DEFAULT_TOP_K = 3
+SETTLED: Final = 0.9
+"""The probability at which a top K counts as settled."""
 DEFAULT_WAIT_MINUTES = 30
 BIRTH_ELO = 1000.0
 

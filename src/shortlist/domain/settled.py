@@ -16,11 +16,9 @@ import numpy as np
 
 from shortlist.domain.information import NOISE, border, chance
 from shortlist.domain.laplace import Floats
+from shortlist.domain.model import SETTLED
 from shortlist.domain.moments import draws, refined
 from shortlist.domain.posterior import Posterior
-
-SETTLED: Final = 0.9
-"""The probability at which a top K counts as settled."""
 
 CONTENDERS: Final = 60
 """Candidates on both sides of the border whose order is drawn; the others' places are safe."""

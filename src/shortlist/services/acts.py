@@ -17,6 +17,7 @@ class VoteAct:
     """`left` is the id of the image that stood on the left; `shown_ms` from paint to decision.
 
     `versus_parent`: one of the two was made from the other, and the step between them is judged.
+    `repeat`: this person has judged the two before, and is seen to agree with themselves or not.
     """
 
     kind: ClassVar[ActKind] = ActKind.VOTE
@@ -26,6 +27,7 @@ class VoteAct:
     left: int
     shown_ms: int | None = None
     versus_parent: bool = False
+    repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class TieAct:
     left: int
     shown_ms: int | None = None
     versus_parent: bool = False
+    repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,8 @@ class Undone:
 class Answer:
     """What an act did, as stored with it. `label` is one sentence for a toast and the history.
 
-    `walk` is the id of the kill whose walk the act began or went on with.
+    `walk` is the id of the kill whose walk the act began or went on with. `likeness` (0 to 1) is
+    that of an answer on a pair judged before; `strained`: of late such answers were very unlike.
     """
 
     label: str
@@ -230,6 +234,8 @@ class Answer:
     undone: Undone | None = None
     earlier_pin: Pin | None = None
     earlier_stars: int | None = None
+    likeness: float | None = None
+    strained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from shortlist.errors import Conflict, NotFound
 from shortlist.services import runs
 from shortlist.services.acts import Answer, Doing, KeepAct, Outcome
 from shortlist.services.branches import News
-from shortlist.services.deck import MOST_COUNTED, Column
+from shortlist.services.columns import MOST_COUNTED, Column
 from shortlist.services.history import Entry
 from shortlist.services.journal import EventKind
 from shortlist.services.showing import Shown, placed

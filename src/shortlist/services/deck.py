@@ -8,7 +8,7 @@ million costs what a column of a thousand does.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import BindParameter, TextClause, bindparam, text
 
 from shortlist.domain import pairing
+from shortlist.domain.agreement import REPEATS_SHARE
 from shortlist.domain.model import BIRTH_ELO, RunStatus
 from shortlist.domain.pairing import Contestant, Key, Sides
 from shortlist.errors import NotFound
-from shortlist.services import finish, history, runs, showing
+from shortlist.services import columns, finish, history, repeats, runs, showing
 from shortlist.services.acts import sides_of
+from shortlist.services.columns import HERE, OF_COLUMN, UNVOTED, Column
+from shortlist.services.history import Entry
 from shortlist.services.showing import Pair
 from shortlist.store.db import Tx
-from shortlist.store.schema import IN_FLIGHT, LIVE
+from shortlist.store.schema import IN_FLIGHT
 
 if TYPE_CHECKING:
     import random
-
-MOST_COUNTED: Final = 500
-"""`remaining` stops counting here; nobody votes that many in one sitting."""
 
 WINDOW: Final = 400
 """Images without this person's vote among which the fewest votes are looked for, best first."""
@@ -48,18 +48,6 @@ MEMORY: Final = 60
 
 PARENTS_SHARE: Final = 1 / 20
 """Of the pairs, where a person wants them, a child against its parent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One step of one run, and how many of its images this person has not voted on (capped)."""
-
-    run_id: int
-    run_name: str
-    step_id: int
-    step_name: str
-    step_order: int
-    remaining: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +97,24 @@ def deck(
     `run_id` and `step_order` pin a run and a column; without a run, all active runs take part.
     When every image of every column has this person's vote or is at hand, pairs of the right-most
     column go on, closest ratings and fewest votes first. With `parents` a few pairs are a child
-    against its parent. Raises `NotFound` for an unknown run or step.
+    against its parent. Rarely a pair is a repeat. Raises `NotFound` for an unknown run or step.
     """
-    scope = scope_of(person, run_id=run_id, step_order=step_order, fewest=2)
-    ask = _Ask(person, count, exclude, _recent(tx, person), rng, now, top, desk)
+    scope = columns.scope_of(person, run_id=run_id, step_order=step_order, fewest=2)
+    log = history.recent(tx, person, limit=MEMORY)
+    ask = _Ask(person, count, exclude, _recent(log), rng, now, top, desk)
     at_hand = _ids(exclude)
-    column = fresh_column(tx, scope, aside=at_hand) or _right_most(tx, scope)
+    column = columns.fresh(tx, scope, aside=at_hand) or columns.right_most(tx, scope)
     if column is None:
         return _empty(tx, scope) or _nowhere(tx, run_id=run_id, step_order=step_order)
     sides = _deal(tx, column, ask=ask)
     if all(pairing.key_of(pair.left, pair.right) in ask.recent for pair in sides):
         # Pairs just skipped are all there is here: they go behind those of other columns.
-        other = fresh_column(tx, scope, aside=at_hand | _ids(ask.recent))
+        other = columns.fresh(tx, scope, aside=at_hand | _ids(ask.recent))
         if other is not None:
             column, sides = other, _deal(tx, other, ask=ask)
     if parents:
         sides = _with_parents(tx, sides, ask=ask)
-    return Deck(showing.pairs(tx, sides), column, None, None, column.remaining)
+    return Deck(_shown(tx, sides, column, ask=ask, log=log), column, None, None, column.remaining)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +129,19 @@ class _Ask:
     now: datetime
     top: int | None
     desk: str
+
+
+def _shown(
+    tx: Tx, sides: Sequence[Sides], column: Column, *, ask: _Ask, log: Sequence[Entry]
+) -> list[Pair]:
+    """The pairs with all that is shown of them, now and then one that was judged before."""
+    at_hand = {*ask.exclude, *(pairing.key_of(pair.left, pair.right) for pair in sides)}
+    order = column.step_order
+    again = repeats.ready(tx, log, run_id=column.run_id, step_order=order, at_hand=at_hand)
+    mixed = pairing.mix_in(sides, again, share=REPEATS_SHARE, rng=ask.rng) if again else sides
+    written = {pairing.written(key) for key in again}
+    found = showing.pairs(tx, mixed[: ask.count])
+    return [replace(pair, repeat=True) if pair.key in written else pair for pair in found]
 
 
 def _ids(keys: Iterable[Key]) -> set[int]:
@@ -185,56 +187,8 @@ def _with_parents(tx: Tx, sides: Sequence[Sides], *, ask: _Ask) -> list[Sides]:
     return mixed[: ask.count]
 
 
-_OF_COLUMN: Final = f"""
-    {LIVE} AND candidate.pipeline_run_id = {{run}} AND candidate.step_order = {{step_order}}
-"""
-_UNVOTED: Final = """
-    NOT EXISTS (SELECT 1 FROM vote WHERE vote.winner_id = candidate.id
-                AND vote.voter = :person AND NOT vote.void
-                AND NOT vote.versus_parent)
-    AND NOT EXISTS (SELECT 1 FROM vote WHERE vote.loser_id = candidate.id
-                    AND vote.voter = :person AND NOT vote.void
-                    AND NOT vote.versus_parent)
-"""
-_HERE: Final = _OF_COLUMN.format(run="gate.pipeline_run_id", step_order="gate.step_order")
-_COLUMNS: Final = f"""
-    SELECT gate.pipeline_run_id, run.name, gate.pipeline_step_id, gate.step_order, run.priority
-    FROM pipeline_run_step AS gate
-    JOIN pipeline_run AS run ON run.id = gate.pipeline_run_id
-    WHERE (run.id = :run OR CAST(:run AS INTEGER) IS NULL AND run.status = 'active')
-      AND (gate.step_order = :step_order OR CAST(:step_order AS INTEGER) IS NULL)
-      AND EXISTS (SELECT 1 FROM candidate WHERE {_HERE} LIMIT 1 OFFSET :others)
-"""  # noqa: S608 made of this file's and the schema's own constants
 _RANKED: Final = "ORDER BY candidate.elo_score DESC, candidate.vote_count DESC, candidate.id"
-
-FRESH_COLUMN: Final = text(
-    f"""
-    WITH fresh AS MATERIALIZED ({_COLUMNS}
-      AND EXISTS (SELECT 1 FROM candidate
-                  WHERE {_HERE} AND candidate.id NOT IN :aside AND {_UNVOTED}))
-    SELECT gate.pipeline_run_id, gate.name, gate.pipeline_step_id, step.name, gate.step_order,
-      (SELECT count(*) FROM (SELECT 1 FROM candidate
-                             WHERE {_HERE} AND {_UNVOTED} LIMIT :most) AS unvoted) AS remaining
-    FROM fresh AS gate
-    JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id
-    WHERE gate.step_order = (SELECT max(step_order) FROM fresh)
-    ORDER BY remaining DESC, gate.priority DESC, gate.pipeline_run_id
-    LIMIT 1
-    """  # noqa: S608 made of this file's and the schema's own constants
-).bindparams(bindparam("aside", expanding=True))
-
-RIGHT_MOST: Final = text(
-    f"""
-    SELECT gate.pipeline_run_id, gate.name, gate.pipeline_step_id, step.name, gate.step_order,
-      (SELECT count(*) FROM (SELECT 1 FROM candidate
-                             WHERE {_HERE} AND {_UNVOTED} LIMIT :most) AS unvoted) AS remaining
-    FROM ({_COLUMNS} ORDER BY gate.step_order DESC, run.priority DESC, gate.pipeline_run_id DESC
-          LIMIT 1) AS gate
-    JOIN pipeline_step AS step ON step.id = gate.pipeline_step_id
-    """  # noqa: S608 made of this file's and the schema's own constants
-)
-
-_THIS: Final = _OF_COLUMN.format(run=":run", step_order=":step_order")
+_THIS: Final = OF_COLUMN.format(run=":run", step_order=":step_order")
 _NEEDY: Final = f"""
     SELECT id, elo_score, vote_count FROM (
       SELECT * FROM (
@@ -251,7 +205,7 @@ _NEEDY: Final = f"""
 """  # noqa: S608 made of this file's and the schema's own constants
 _ASIDE: Final[BindParameter[int]] = bindparam("aside", expanding=True)
 NEEDY_FRESH: Final = text(
-    _NEEDY.format(unvoted=f"AND candidate.id NOT IN :aside AND {_UNVOTED}")
+    _NEEDY.format(unvoted=f"AND candidate.id NOT IN :aside AND {UNVOTED}")
 ).bindparams(_ASIDE)
 NEEDY: Final = text(_NEEDY.format(unvoted="")).bindparams(_ASIDE)
 
@@ -302,25 +256,6 @@ def neighbours(ratings: int) -> TextClause:
     return text(" UNION ".join(_NEIGHBOURS.format(n=n) for n in range(ratings)))
 
 
-def scope_of(
-    person: str, *, run_id: int | None, step_order: int | None, fewest: int
-) -> dict[str, object]:
-    """Where `person` looks for images, in columns of at least `fewest`."""
-    return {"person": person, "run": run_id, "step_order": step_order, "others": fewest - 1}
-
-
-def fresh_column(tx: Tx, scope: Mapping[str, object], *, aside: Collection[int]) -> Column | None:
-    """The right-most column with an image that this person has not voted on and not in `aside`."""
-    limits = {"aside": sorted(aside), "most": MOST_COUNTED}
-    row = tx.execute(FRESH_COLUMN, {**scope, **limits}).one_or_none()
-    return None if row is None else Column(*row)
-
-
-def _right_most(tx: Tx, scope: Mapping[str, object]) -> Column | None:
-    row = tx.execute(RIGHT_MOST, {**scope, "most": MOST_COUNTED}).one_or_none()
-    return None if row is None else Column(*row)
-
-
 def contestants(
     tx: Tx, column: Column, person: str, *, aside: Collection[int], few: int
 ) -> list[Contestant]:
@@ -342,10 +277,9 @@ def _decided(tx: Tx, person: str, *, ids: Sequence[int]) -> list[Key]:
     return [pairing.key_of(winner, loser) for winner, loser in rows]
 
 
-def _recent(tx: Tx, person: str) -> list[Key]:
+def _recent(log: Sequence[Entry]) -> list[Key]:
     """The pairs this person decided or skipped last, newest first."""
-    entries = history.recent(tx, person, limit=MEMORY)
-    sides = [sides_of(entry.act) for entry in entries if entry.undone_by is None]
+    sides = [sides_of(entry.act) for entry in log if entry.undone_by is None]
     return [pairing.key_of(pair.left, pair.right) for pair in sides if pair is not None]
 
 
@@ -355,8 +289,8 @@ EMPTY: Final = text(
     FROM (
       SELECT run.id, run.priority, run.name, run.status, run.gated, run.base_count,
         gate.step_order, step.name AS step_name,
-        (SELECT count(*) FROM (SELECT 1 FROM candidate WHERE {_HERE} LIMIT 2) AS two) AS live,
-        (SELECT candidate.id FROM candidate WHERE {_HERE} LIMIT 1) AS single,
+        (SELECT count(*) FROM (SELECT 1 FROM candidate WHERE {HERE} LIMIT 2) AS two) AS live,
+        (SELECT candidate.id FROM candidate WHERE {HERE} LIMIT 1) AS single,
         (SELECT count(*) FROM job WHERE {IN_FLIGHT} AND job.pipeline_run_id = run.id
          AND job.pipeline_step_id = gate.pipeline_step_id) AS in_flight
       FROM pipeline_run_step AS gate

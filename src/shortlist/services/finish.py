@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
-from shortlist.domain.model import DEFAULT_TOP_K, GateKind, Pin, Rating, RunStatus
+from shortlist.domain.model import DEFAULT_TOP_K, SETTLED, GateKind, Pin, Rating, RunStatus
 from shortlist.services import standing
 from shortlist.services.journal import EventKind, append
 from shortlist.store.db import Tx
@@ -57,6 +57,11 @@ class Line:
     top: int
     settled: float
     votes: int | None
+
+    @property
+    def steady(self) -> bool:
+        """Further votes will hardly change who goes on."""
+        return self.settled >= SETTLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,7 @@ def tell(tx: Tx, lines: Sequence[Line], *, now: datetime) -> None:
             "step_order": each.step_order,
             "top": each.top,
             "settled": each.settled,
+            "steady": each.steady,
             "votes": each.votes,
         }
         append(tx, EventKind.SETTLED, run_id=each.run_id, data=data, now=now)

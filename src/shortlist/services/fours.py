@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from shortlist.domain import pairing
-from shortlist.services import deck, runs
-from shortlist.services.deck import Column
+from shortlist.services import columns, deck, runs
+from shortlist.services.columns import Column
 from shortlist.services.showing import Shown, placed
 from shortlist.services.votes import FOUR
 from shortlist.store.db import Tx
@@ -46,8 +46,8 @@ def fours(
     They come from the right-most column of four or more images that has such a one; no image of
     `exclude`, those at hand, is in them. Raises `NotFound` for an unknown run.
     """
-    scope = deck.scope_of(person, run_id=run_id, step_order=step_order, fewest=FOUR)
-    column = deck.fresh_column(tx, scope, aside=set(exclude))
+    scope = columns.scope_of(person, run_id=run_id, step_order=step_order, fewest=FOUR)
+    column = columns.fresh(tx, scope, aside=set(exclude))
     if column is None:
         if run_id is not None:
             runs.status_of(tx, run_id)

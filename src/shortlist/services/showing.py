@@ -55,7 +55,7 @@ class Pair:
     """Two images of one step of one run, side by side.
 
     Or a child and its parent: `parent_id` is then which of the two is the parent, and the step is
-    the child's.
+    the child's. `repeat`: this person has judged the two before and is not told.
     """
 
     key: str
@@ -66,6 +66,7 @@ class Pair:
     left: Shown
     right: Shown
     parent_id: int | None
+    repeat: bool = False
 
 
 _COLUMNS = (

@@ -62,7 +62,10 @@ class TakenBack:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an act did. `walk` is the question that is open now, not the one of the first time."""
+    """What an act did. `walk` is the question that is open now, not the one of the first time.
+
+    `strained`: of late this person answered pairs seen before quite otherwise.
+    """
 
     id: str
     kind: ActKind
@@ -72,6 +75,7 @@ class Result:
     rejected: Rejection | None
     walk: Walk | None
     undone: TakenBack | None
+    strained: bool
 
 
 class Move(Protocol):
@@ -103,6 +107,7 @@ def apply(tx: Tx, person: str, act: Act, now: datetime) -> Result:
         rejected=answer.rejected,
         walk=None if answer.walk is None else walk_view(tx, person, answer.walk),
         undone=None if answer.undone is None else _taken_back(tx, person, answer.undone),
+        strained=answer.strained,
     )
 
 
@@ -296,6 +301,8 @@ def _taken_back(tx: Tx, person: str, undone: Undone) -> TakenBack:
     entry = history.get(tx, person, undone.act_id)
     sides = sides_of(entry.act)
     pairs = showing.pairs(tx, [sides]) if sides else []
+    if isinstance(entry.act, VoteAct | TieAct):
+        pairs = [replace(pair, repeat=entry.act.repeat) for pair in pairs]
     label = _label(history.unit(tx, entry))
     return TakenBack(
         undone.act_id, undone.kind, label, pairs[0] if pairs else None, _four(tx, entry.act)

@@ -3,7 +3,7 @@
 The worst of four is three votes of one act, each as if the two had been a pair of their own.
 
 A child against its parent is a comparison of the step between them: it stands in the same log,
-marked, and moves no rating.
+marked, and moves no rating. A pair seen once more (`repeats.py`) is in the log of acts alone.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from shortlist.domain.model import CandidateStatus
 from shortlist.domain.pairing import key_of, written
 from shortlist.domain.rating import Change
 from shortlist.errors import BadInput, Conflict, NotFound
+from shortlist.services import repeats
 from shortlist.services.acts import Answer, Doing, Outcome, SkipAct, TieAct, VoteAct, WorstAct
 from shortlist.services.branches import News
 from shortlist.services.history import Entry
@@ -55,6 +56,8 @@ def vote(tx: Tx, act: VoteAct, doing: Doing) -> Outcome:
     """Counts one image as better than another: both ratings move at once."""
     label = f"Chose the {_side(act.winner, act.left)} image."
     winner, loser = _live_pair(tx, act, act.winner, act.loser)
+    if again := _repeated(tx, act, doing, label=label, run_id=winner.run_id):
+        return again
     seen = _Seen(act.id, act.left, act.shown_ms, versus_parent=act.versus_parent)
     after = _count(tx, doing, seen, winner=winner, loser=loser, tie=False)
     return _told(act, label, (winner, loser), after)
@@ -62,10 +65,13 @@ def vote(tx: Tx, act: VoteAct, doing: Doing) -> Outcome:
 
 def tie(tx: Tx, act: TieAct, doing: Doing) -> Outcome:
     """Counts half a win for each."""
+    label = "Called both images the same."
     a, b = _live_pair(tx, act, act.a, act.b)
+    if again := _repeated(tx, act, doing, label=label, run_id=a.run_id):
+        return again
     seen = _Seen(act.id, act.left, act.shown_ms, versus_parent=act.versus_parent)
     after = _count(tx, doing, seen, winner=a, loser=b, tie=True)
-    return _told(act, "Called both images the same.", (a, b), after)
+    return _told(act, label, (a, b), after)
 
 
 def worst(tx: Tx, act: WorstAct, doing: Doing) -> Outcome:
@@ -197,6 +203,19 @@ def _hold_tree(tx: Tx) -> None:
         tx.execute(select(func.pg_advisory_xact_lock_shared(TREE_LOCK)))
 
 
+def _repeated(
+    tx: Tx, act: VoteAct | TieAct, doing: Doing, *, label: str, run_id: int
+) -> Outcome | None:
+    """The outcome of an answer that says nothing new of the images; null where it does."""
+    if not act.repeat or act.versus_parent:
+        return None
+    repeat = repeats.answered(tx, doing.person, act)
+    if repeat is None:
+        return None
+    kept = Answer(label, run_id=run_id, likeness=repeat.likeness, strained=repeat.strained)
+    return Outcome(kept, news=())
+
+
 def _all_live(images: Sequence[Standing]) -> None:
     dead = [image.id for image in images if not image.live]
     if dead:
@@ -274,6 +293,8 @@ def _move(tx: Tx, entries: Sequence[Entry], *, void: bool) -> Outcome:
             Vote.versus_parent,
         )
     ).all()
+    if not rows:  # a repeat moved nothing
+        return Outcome(Answer(entry.answer.label, run_id=entry.answer.run_id), news=())
     sign, after = (-1 if void else 1), dict[int, _After]()
     for row in rows:
         if not row.versus_parent:

@@ -38,6 +38,7 @@ class _Pair(TypedDict):
     step_order: int
     left: _Shown
     right: _Shown
+    repeat: bool
 
 
 class _Single(_Shown):
@@ -108,16 +109,18 @@ class Voter:
         for image, other in ((left, right), (right, left)):
             if await self._killed(image, order=order, other=other["id"]):
                 return True
-        await self._vote(left, right)
+        await self._vote(left, right, repeat=pair["repeat"])
         return True
 
-    async def _vote(self, left: _Shown, right: _Shown) -> None:
+    async def _vote(self, left: _Shown, right: _Shown, *, repeat: bool) -> None:
         better = await self._taste(left) - await self._taste(right)
         if abs(better) <= EQUAL_WITHIN:
-            await self._act("tie", a=left["id"], b=right["id"], left=left["id"])
+            await self._act("tie", a=left["id"], b=right["id"], left=left["id"], repeat=repeat)
             return
         winner, loser = (left, right) if better > 0 else (right, left)
-        await self._act("vote", winner=winner["id"], loser=loser["id"], left=left["id"])
+        await self._act(
+            "vote", winner=winner["id"], loser=loser["id"], left=left["id"], repeat=repeat
+        )
 
     async def _killed(self, image: _Shown, *, order: int, other: int | None) -> bool:
         """Kills a clear failure and walks left to the step that failed."""

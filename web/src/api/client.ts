@@ -64,6 +64,7 @@ export const api = {
   status: () => ask(client.GET("/api/status")),
   signIn: (token: string) => ask(client.POST("/api/session", { body: { token } })),
   deck: (query: { run: number | null; step: number | null; count: number; exclude: string; parents: boolean; top: number | null; desk: string }) => ask(client.GET("/api/deck", { params: { query } })),
+  next: (query: { run: number; step: number }) => ask(client.GET("/api/deck/next", { params: { query } })),
   cull: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/cull", { params: { query } })),
   fours: (query: { run: number | null; step: number | null; count: number; exclude: string }) => ask(client.GET("/api/fours", { params: { query } })),
   autopsies: () => ask(client.GET("/api/autopsies")),

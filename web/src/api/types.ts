@@ -29,7 +29,8 @@ export type CullAnswer = Schemas["Cull"];
 export type DeckAnswer = Schemas["Deck"];
 export type FailureGroup = Schemas["FailureGroup"];
 export type Finding = Schemas["Finding"];
-export type FinishLine = Pick<Schemas["FinishLine"], "top" | "settled" | "votes">;
+/** As the deck tells it, and as events tell how it moved. */
+export type FinishLine = Pick<Schemas["Settled"], "run_id" | "step_id" | "top" | "settled" | "steady" | "votes">;
 export type ForecastToMake = Schemas["ForecastToMake"];
 export type FoundBinding = Schemas["FoundBinding"];
 export type FoursAnswer = Schemas["Fours"];

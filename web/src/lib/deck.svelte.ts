@@ -162,9 +162,15 @@ export class Deck {
   }
 
   /** The finish line of a step moved. */
-  settled(line: FinishLine & { run_id: number | null; step_id: number }): void {
+  settled(line: FinishLine): void {
     const pair = this.current?.pair;
     if (pair?.run_id === line.run_id && pair.step_id === line.step_id && (this.finish?.top ?? line.top) === line.top) this.finish = line;
+  }
+
+  /** The pair on top is shown anew: it was covered for a while. */
+  again(): void {
+    if (this.current) this.current.shownAt = null;
+    this.#stamp();
   }
 
   pictureReady(showing: Showing, side: "left" | "right"): void {
@@ -269,7 +275,7 @@ function challenge(judged: Pair, side: "left" | "right", next: Pair): Pair | nul
   if (!challenger) return null;
   const ids = [champion.id, challenger.id].sort((a, b) => a - b);
   const sides = side === "left" ? { left: champion, right: challenger } : { left: challenger, right: champion };
-  return { ...next, ...sides, key: ids.join("-") };
+  return { ...next, ...sides, key: ids.join("-"), repeat: false };
 }
 
 function shares(pair: Pair, other: Pair): boolean {

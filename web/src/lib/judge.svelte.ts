@@ -6,7 +6,7 @@ import { words } from "../words";
 import { newId } from "./ids";
 import { Outbox, type Post } from "./outbox.svelte";
 import { settings } from "./settings.svelte";
-import { Stint } from "./stint";
+import { Stint, type Rest } from "./stint";
 import { toasts } from "./toasts.svelte";
 
 export interface Entry {
@@ -99,8 +99,7 @@ export class Judge {
       const pair = on.pair ?? null;
       const shown = { left: pair?.left ?? on.shown ?? null, right: pair?.right ?? null, chosen: on.chosen ?? "none" };
       this.#redoable = [];
-      const due = this.#stint.act(performance.now());
-      if (due && settings.breaks) toasts.hint(words.vote.rest(due.minutes, due.acts));
+      this.#rest(this.#stint.act(performance.now()));
       this.#put({ id: whole.id, kind: act.kind, label, word: label, ...shown, pair, killed: killedBy(whole), state: "waiting", note: "" });
     }
     this.told(whole);
@@ -167,8 +166,13 @@ export class Judge {
   #settle(act: Act, result: ActResult): void {
     if (act.kind === "redo" || act.kind === "undo") this.#turnSettled(act, result);
     else this.#change(act.id, result.ok ? { state: "stored", label: result.label } : refusal(result));
+    if (result.strained) this.#rest(this.#stint.strained(performance.now()));
     for (const listener of this.#answered) listener(act, result);
     this.told(null);
+  }
+
+  #rest(due: Rest | null): void {
+    if (due && settings.breaks) toasts.hint(words.vote.rest(due.minutes, due.acts));
   }
 
   #turnSettled(act: Act, result: ActResult): void {
@@ -219,7 +223,7 @@ function fromLog(act: PastAct, here: Entry | undefined): Entry {
   const { left, right } = act;
   const state = act.undone ? "undone" : "stored";
   // The step and the run are not in the log; the pair is shown without them.
-  const pair = here?.pair ?? (left && right ? { key: pairKey(left.id, right.id), run_id: 0, step_id: 0, step_name: "", step_order: 0, left, right, parent_id: null } : null);
+  const pair = here?.pair ?? (left && right ? { key: pairKey(left.id, right.id), run_id: 0, step_id: 0, step_name: "", step_order: 0, left, right, parent_id: null, repeat: false } : null);
   const killed = act.kind.startsWith("kill") ? [left, right].filter((_, side) => act.chosen === "both" || act.chosen === (side === 0 ? "left" : "right")) : [];
   const ids = killed.flatMap((shown) => (shown ? [shown.id] : []));
   const word = act.kind in words.history ? words.history[act.kind as Act["kind"]] : act.label;

@@ -127,7 +127,7 @@ export class Outbox {
   #refuse(batch: Waiting[], problem: Problem): void {
     const [item] = batch;
     if (batch.length === 1 && item) {
-      const nothing = { ratings: null, rejected: null, walk: null, undone: null };
+      const nothing = { ratings: null, rejected: null, walk: null, undone: null, strained: false };
       this.#settle(item, { id: item.act.id, ok: false, repeated: false, problem, kind: item.act.kind, label: item.label, ...nothing });
     }
     this.#single = this.waiting.length > 0;

@@ -8,6 +8,12 @@ const PAUSE = 2 * MINUTE;
 /** It is said once in so long. */
 const AGAIN = 15 * MINUTE;
 
+/** What has been done since the last pause. */
+export interface Rest {
+  minutes: number;
+  acts: number;
+}
+
 export class Stint {
   #began = 0;
   #last = -Infinity;
@@ -15,11 +21,16 @@ export class Stint {
   #acts = 0;
 
   /** Notes an act at `now`, in milliseconds; what has been done, when a break is due. */
-  act(now: number): { minutes: number; acts: number } | null {
+  act(now: number): Rest | null {
     if (now - this.#last >= PAUSE) [this.#began, this.#acts] = [now, 0];
     this.#last = now;
     this.#acts += 1;
-    if (now - this.#began < LONG || now - this.#told < AGAIN) return null;
+    return now - this.#began < LONG ? null : this.strained(now);
+  }
+
+  /** The answers of late were unlike earlier ones to the same question: a break is due at once. */
+  strained(now: number): Rest | null {
+    if (now - this.#told < AGAIN) return null;
     this.#told = now;
     return { minutes: Math.round((now - this.#began) / MINUTE), acts: this.#acts };
   }

@@ -11,6 +11,7 @@ import { live } from "./live.svelte";
 import { prefetch } from "./pictures";
 import { afterPaint, every, isPhone, soon } from "./page.svelte";
 import { settings } from "./settings.svelte";
+import { Steady } from "./steady.svelte";
 import { toasts } from "./toasts.svelte";
 import { WalkFlow } from "./walk.svelte";
 
@@ -30,6 +31,7 @@ const LOOK = 5000;
 
 export class Voting {
   readonly deck: Deck;
+  readonly steady = new Steady();
   choice = $state.raw<Choice>({ run: null, step: null, top: null });
   walk = $state.raw<WalkFlow | null>(null);
   /** The button to light up, and for which act. */
@@ -62,6 +64,7 @@ export class Voting {
   open(choice: Choice): () => void {
     const changed = choice.run !== this.choice.run || choice.step !== this.choice.step || choice.top !== this.choice.top;
     this.choice = choice;
+    if (changed) this.steady.close();
     if (changed || this.deck.queue.length === 0) this.deck.renew(0);
     const stops = [
       this.follow(),
@@ -109,7 +112,7 @@ export class Voting {
     if (!showing) return;
     const { left, right } = showing.pair;
     const [winner, loser] = side === "left" ? [left, right] : [right, left];
-    const shown = { left: left.id, shown_ms: this.#shownFor(showing), ...relation(showing.pair) };
+    const shown = { left: left.id, shown_ms: this.#shownFor(showing), ...relation(showing.pair), ...repeat(showing.pair) };
     if (settings.champion) this.deck.stay(showing.pair, side);
     this.judge.act({ kind: "vote", winner: winner.id, loser: loser.id, ...shown }, { pair: showing.pair, chosen: side });
     toasts.say(words.vote.chosen(side, this.count));
@@ -119,7 +122,7 @@ export class Voting {
     const showing = this.#judged("same");
     if (!showing) return;
     const { left, right } = showing.pair;
-    this.judge.act({ kind: "tie", a: left.id, b: right.id, left: left.id, shown_ms: this.#shownFor(showing), ...relation(showing.pair) }, { pair: showing.pair, chosen: "both" });
+    this.judge.act({ kind: "tie", a: left.id, b: right.id, left: left.id, shown_ms: this.#shownFor(showing), ...relation(showing.pair), ...repeat(showing.pair) }, { pair: showing.pair, chosen: "both" });
   }
 
   skip(): void {
@@ -163,6 +166,12 @@ export class Voting {
   /** Leaves the walk; the kill and every answer are undone as one. */
   cancelWalk(): void {
     if (this.walk) this.judge.undoAct(this.walk.id);
+  }
+
+  /** Goes on with pairs of a step whose best are known. */
+  stay(): void {
+    this.steady.close();
+    this.deck.again();
   }
 
   /** Goes back to voting; the kill stands and the walk can be had later. */
@@ -219,7 +228,7 @@ export class Voting {
   #ready(): Showing | null {
     const showing = this.deck.current;
     this.asking = false;
-    if (!showing || this.walk || showing.shownAt === null || !this.seenBoth) return null;
+    if (!showing || this.walk || this.steady.at || showing.shownAt === null || !this.seenBoth) return null;
     return performance.now() - showing.shownAt < BOUNCE ? null : showing;
   }
 
@@ -236,7 +245,9 @@ export class Voting {
   }
 
   #advance(what: string): void {
+    const { current, finish } = this.deck;
     this.deck.advance();
+    if (current) this.steady.judged(current.pair, finish);
     this.count += 1;
     this.#flash(what);
   }
@@ -258,9 +269,9 @@ export class Voting {
 
   #answered(act: Act, result: ActResult): void {
     const { walk } = this;
-    // This page's log does not tell a child against its parent from other pairs; the hub does.
+    // This page's log does not tell a child against its parent, or a repeat, from other pairs; the hub does.
     const back = act.kind === "undo" ? result.undone?.pair : null;
-    if (back && act.kind === "undo" && (!act.target || back.parent_id !== null)) this.deck.restore(back);
+    if (back && act.kind === "undo" && (!act.target || back.parent_id !== null || back.repeat)) this.deck.restore(back);
     if (!walk || walkOf(act) !== walk.id) {
       if (result.rejected) this.judge.tell(result.label, act.id);
       return;
@@ -283,8 +294,10 @@ export class Voting {
   #turned(entry: Entry, undone: boolean): void {
     if (this.walk?.id === entry.id) this.walk = null;
     if (!entry.pair) return;
-    if (undone) this.deck.restore(entry.pair);
-    else if (this.deck.current?.pair.key === pairKey(entry.pair.left.id, entry.pair.right.id)) this.deck.advance();
+    if (undone) {
+      this.steady.close();
+      this.deck.restore(entry.pair);
+    } else if (this.deck.current?.pair.key === pairKey(entry.pair.left.id, entry.pair.right.id)) this.deck.advance();
   }
 
   /** Another tab or device has judged these pairs: they are not shown again here. */
@@ -300,6 +313,11 @@ export class Voting {
 /** A child against its parent is said to be that with each act. */
 function relation(pair: Pair): { versus_parent?: true } {
   return pair.parent_id === null ? {} : { versus_parent: true };
+}
+
+/** That a pair was judged before is said with the answer. */
+function repeat(pair: Pair): { repeat?: true } {
+  return pair.repeat ? { repeat: true } : {};
 }
 
 /** The walk that an act belongs to: its own, if it is a kill that began one. */
