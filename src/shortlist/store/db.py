@@ -284,8 +284,8 @@ def _sqlite_writer(url: URL) -> Engine:
 
 
 def _sqlite_reader(url: URL) -> Engine:
-    path = Path(url.database or "").absolute()
-    read_only = url.set(database=f"file:{path.as_posix()}", query={"mode": "ro", "uri": "true"})
+    path = Path(url.database or "").absolute()  # as a URI: a folder may be called "50% #1"
+    read_only = url.set(database=path.as_uri(), query={"mode": "ro", "uri": "true"})
     return sqlite_engine(read_only, begin="BEGIN", pragmas=("cache_size = -16384",), size=READERS)
 
 
