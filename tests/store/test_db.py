@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 
 from builders import NOW, a_backend
 from shortlist.errors import Unavailable
@@ -150,6 +155,81 @@ def test_links_between_rows_are_enforced(db: Database) -> None:
                 "VALUES (99, 99, 'me', FALSE, '2026-01-01')"
             )
         )
+
+
+@pytest.mark.parametrize("name", ["50%41 #1", "what?now", "ein Ordner für Bilder"])
+def test_a_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    database = Database.open(str(tmp_path / name / "shortlist.db"))
+    with database.transaction() as tx:
+        tx.execute(text("CREATE TABLE kept AS SELECT 7 AS number"))
+    with database.snapshot() as tx:
+        assert tx.execute(text("SELECT number FROM kept")).scalar() == 7
+    database.close()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows limits no file")
+def test_a_full_disk_is_told_when_the_log_is_tidied(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", _TIDIES_ON_A_FULL_DISK, str(tmp_path / "shortlist.db")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (said.stdout.strip(), said.stderr) == ("told", "")
+
+
+_TIDIES_ON_A_FULL_DISK = """
+import resource, sys
+from sqlalchemy import text
+from shortlist.errors import Unavailable
+from shortlist.store.db import Database
+
+database = Database.open(sys.argv[1])
+with database.transaction() as tx:
+    tx.execute(text("CREATE TABLE much AS SELECT zeroblob(1000000) AS bytes"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    database.checkpoint()
+except Unavailable:
+    print("told")
+"""
+
+
+def test_a_transaction_that_others_overtake_each_time_is_told_in_words(db: Database) -> None:
+    class Overtaken(Exception):
+        sqlstate = "40001"
+
+    tries: list[Tx] = []
+
+    def act(tx: Tx) -> None:
+        tries.append(tx)
+        raise OperationalError("UPDATE", {}, Overtaken())
+
+    with pytest.raises(Unavailable, match="try again in a moment"):
+        db.run(act)
+    assert len(tries) == 3
+
+
+def test_a_listener_whose_loop_has_ended_costs_no_commit(db: Database) -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    db.wake.subscribe(lambda: loop.call_soon_threadsafe(print))
+    wish = db.submit(lambda tx: append(tx, EventKind.RUN_CHANGED, run_id=1, data={}, now=NOW))
+    assert wish.result(10) is None
+    with db.snapshot() as tx:
+        assert [entry.kind for entry in after(tx, 0, limit=9)] == [EventKind.RUN_CHANGED]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_the_file_and_its_log_are_for_their_owner_alone(tmp_path: Path) -> None:
+    database = Database.open(str(tmp_path / "shortlist.db"))
+    with database.transaction() as tx:
+        tx.execute(text("CREATE TABLE kept (number INTEGER)"))
+    files = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
+    database.close()
+    assert files == dict.fromkeys(("shortlist.db", "shortlist.db-wal", "shortlist.db-shm"), 0)
 
 
 @pytest.mark.sqlite_only

@@ -35,8 +35,8 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from shortlist import logs
-from shortlist.errors import ConfigFault
-from shortlist.store.faults import may_retry, translated
+from shortlist.errors import ConfigFault, Unavailable
+from shortlist.store.faults import may_retry, told, translated
 from shortlist.store.group import GroupCommit
 from shortlist.store.memory import Memory
 from shortlist.store.wake import CHANNEL, LISTEN_SECONDS, Wake, listen
@@ -219,8 +219,12 @@ class Database:
                 with self.transaction() as tx:
                     return act(tx)
             except DBAPIError as error:
-                if attempt + 1 == RETRIES or not may_retry(error):
+                if not may_retry(error):
                     raise
+                if attempt + 1 == RETRIES:
+                    raise Unavailable(
+                        "Others changed the same rows each time; try again in a moment."
+                    ) from error
                 log.info("transaction_retried", attempt=attempt + 1)
                 time.sleep(0.01 * (attempt + 1))
         raise AssertionError("unreachable")
@@ -233,8 +237,11 @@ class Database:
         """Moves the write-ahead log into the file now, while nobody waits."""
         if not self.sqlite:
             return
-        with self._turn, closing(self._writer.raw_connection()) as connection:
-            connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        try:
+            with self._turn, closing(self._writer.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite_module().Error as error:  # the driver's own, past SQLAlchemy
+            raise told(error) from error
 
     def close(self) -> None:
         """Does what was submitted, ends the listener and lets go of all connections."""

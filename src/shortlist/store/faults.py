@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from shortlist.errors import Unavailable
 
@@ -20,14 +21,18 @@ def translated() -> Iterator[None]:
     """Tells a full disk, a locked file and a lost server in words, at the border."""
     try:
         yield
-    except OperationalError as error:
-        if may_retry(error):
+    except DBAPIError as error:
+        told_of = isinstance(error, OperationalError) or error.connection_invalidated
+        if may_retry(error) or not told_of:
             raise
-        raise _told(error) from error
+        raise told(error.orig) from error
+    except NoConnection as error:
+        raise Unavailable("The database has too much to do; try again in a moment.") from error
 
 
-def _told(error: OperationalError) -> Unavailable:
-    reason = str(error.orig).lower()
+def told(error: BaseException | None) -> Unavailable:
+    """What a driver's error says, in words."""
+    reason = str(error).lower()
     if "full" in reason or "no space" in reason:
         return Unavailable("The disk is full; make room and try again. Nothing was changed.")
     if "locked" in reason or "busy" in reason:

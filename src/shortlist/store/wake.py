@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import sqlalchemy
@@ -45,7 +46,8 @@ class Wake:
         with self._lock:
             callbacks = tuple(self._callbacks)
         for callback in callbacks:
-            callback()
+            with suppress(RuntimeError):  # its event loop has ended; the commit stands all the same
+                callback()
 
 
 def listen(engine: Engine, wake: Wake, *, stop: threading.Event) -> None:
