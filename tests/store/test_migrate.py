@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -93,6 +95,20 @@ def test_an_upgrade_keeps_a_copy_of_the_file_as_it_was(before_gates: Path) -> No
     with closing(sqlite_module().connect(upgraded.backup)) as copy:
         assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
         assert copy.execute("SELECT count(*) FROM candidate").fetchone() == (5,)
+
+
+def test_an_upgrade_tried_again_keeps_a_copy_of_what_was_done_since(before_gates: Path) -> None:
+    earlier = before_gates.with_name(f"{before_gates.name}.0001.backup")
+    shutil.copy(before_gates, earlier)
+    with closing(sqlite_module().connect(before_gates)) as file:
+        file.execute("UPDATE pipeline_run SET name = 'Renamed since' WHERE id = 1")
+        file.commit()
+    assert migrate.upgrade(str(before_gates)).backup == earlier
+    with closing(sqlite_module().connect(earlier)) as copy:
+        names = copy.execute("SELECT name FROM pipeline_run WHERE id = 1").fetchall()
+    assert names == [("Renamed since",)]
+    assert earlier.stat().st_mode & 0o077 == 0 or os.name == "nt"
+    assert not list(before_gates.parent.glob("*.part"))
 
 
 def test_a_second_upgrade_does_nothing(before_gates: Path) -> None:

@@ -177,7 +177,7 @@ class Database:
         """
         url = database_url(location)
         if url.get_backend_name() == "sqlite":
-            make_folder(Path(url.database or "").parent)
+            make_file(Path(url.database or ""))
             writer = _sqlite_writer(url)
             with translated(), writer.connect():
                 pass  # the first connection turns the log on; a reader before it would lock it out
@@ -331,6 +331,16 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigFault(f"The folder {path} can't be made: {error.strerror}.") from error
+
+
+def make_file(path: Path) -> None:
+    """Makes an empty file, and its folder, for their owner alone; one that is there stays as it is.
+
+    SQLite gives its log the rights of the database. What can't be made it tells itself.
+    """
+    make_folder(path.parent)
+    with suppress(OSError):
+        path.touch(mode=0o600, exist_ok=False)
 
 
 class _Cursor(Protocol):

@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from shortlist import logs
 from shortlist.errors import ConfigFault
-from shortlist.store.db import database_url, make_folder, sqlite_engine, sqlite_module
+from shortlist.store.db import database_url, make_file, sqlite_engine, sqlite_module
 
 MIGRATION_LOCK: Final = 7_200
 
@@ -91,7 +91,7 @@ def version(connection: Connection) -> str | None:
 def _engine(url: URL, *, begin: str = "BEGIN IMMEDIATE") -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, poolclass=NullPool)
-    make_folder(Path(url.database or "").parent)
+    make_file(Path(url.database or ""))
     return sqlite_engine(url, begin=begin, pragmas=("foreign_keys = OFF",))
 
 
@@ -135,12 +135,17 @@ def _file(url: URL) -> Path | None:
 
 
 def _back_up(file: Path, *, before: str) -> Path:
-    """Copies the file through SQLite itself, so that the copy is whole whatever the log holds."""
+    """Copies the file through SQLite itself, so that the copy is whole whatever the log holds.
+
+    It takes the place of an earlier one, which an upgrade that failed has left and knows less.
+    """
     backup = file.with_name(f"{file.name}.{before}.backup")
-    if not backup.exists():
-        with closing(sqlite_module().connect(file, isolation_level=None)) as source:
-            source.execute("VACUUM INTO ?", (str(backup),))
-    return backup
+    part = file.with_name(f"{backup.name}.part")
+    part.unlink(missing_ok=True)
+    make_file(part)
+    with closing(sqlite_module().connect(file, isolation_level=None)) as source:
+        source.execute("VACUUM INTO ?", (str(part),))
+    return part.replace(backup)
 
 
 def _counts(connection: Connection) -> dict[str, int]:
