@@ -44,6 +44,9 @@ from shortlist.settings import Settings
 from shortlist.store import migrate
 from shortlist.store.db import Database, Tx, database_url, make_folder
 
+SWEEP_FIRST: Final = timedelta(minutes=30)
+"""After the start, which it must not slow down; a hub that is stopped each night is swept, too."""
+
 SWEEP_EVERY: Final = timedelta(days=1)
 SWEEP_OLDER: Final = timedelta(days=1)
 """An image file without a row is younger than this while its job is being taken in."""
@@ -255,8 +258,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 compared, not listened on
-        host = "127.0.0.1"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 not listened on
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -327,16 +329,16 @@ class _Quiet:
 
 
 async def _sweep(rooms: Rooms, stop: asyncio.Event) -> None:
-    """Once a day drops what is old; while nobody writes, tidies SQLite's log."""
-    quiet, swept = _Quiet(), _now()
+    """Once a day and start drops what is old; while nobody writes, tidies SQLite's log."""
+    quiet, due = _Quiet(), _now() + SWEEP_FIRST
     end = rooms.database.wake.subscribe(quiet.disturb)
     try:
         while not await _told(stop, seconds=LOOK_SECONDS):
             if IDLE_SECONDS <= quiet.seconds <= 2 * LOOK_SECONDS:
                 await _tried(rooms.database.checkpoint)
-            if _now() - swept >= SWEEP_EVERY:
-                swept = _now()
-                await _tried(partial(sweep, rooms.database, rooms.blobs, now=swept))
+            if (now := _now()) >= due:
+                due = now + SWEEP_EVERY
+                await _tried(partial(sweep, rooms.database, rooms.blobs, now=now))
     finally:
         end()
 

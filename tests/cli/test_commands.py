@@ -252,11 +252,12 @@ def test_a_hub_answers_its_allowed_names_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::"])  # noqa: S104
 def test_any_address_is_open_only_with_the_token(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    everywhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = "a-secret-of-the-studio"  # noqa: S105
-    words = ("serve", "--data", str(tmp_path), "--port", "0", "--host", EVERYWHERE)
+    words = ("serve", "--data", str(tmp_path), "--port", "0", "--host", everywhere)
     monkeypatch.setenv("SHORTLIST_TOKEN", token)
     with served(*words) as (_, url):
         address = {"Host": "192.0.2.7"}
