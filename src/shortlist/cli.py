@@ -10,6 +10,7 @@ import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Literal
 
@@ -207,6 +208,7 @@ def openapi() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits; a fault is one sentence on standard error."""
+    _write_utf8()
     try:
         app(arguments, exit_on_error=False, print_error=False)
     except UnusedCliTokensError as error:
@@ -225,6 +227,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED_EXIT)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read the output has left; there is no one to tell
+
+
+def _write_utf8() -> None:
+    """What goes into a file or a pipe is UTF-8, as all that is read back, also on Windows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8")
 
 
 def _problem_of(group: BaseExceptionGroup[Exception]) -> Problem | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,27 @@ def test_bindings_that_the_file_leaves_out_are_found(
         bound = pipelines.view(tx, 2).steps[0].bindings
     assert bound["seed"]
     assert "seed" in shell.told("pipeline", "show", "own")
+
+
+@pytest.mark.sqlite_only
+def test_what_goes_into_a_file_is_utf_8_whatever_the_system_is_set_to(
+    shell: Shell, db: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "portrait.json"
+    with db.transaction() as tx:
+        a_pipeline(tx, gates=GATES)
+    program = (sys.executable, "-m", "shortlist", "pipeline")
+    place = ("--database", shell.location)
+    windows = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    named = shell.told("pipeline", "export", "1").replace('"Portrait"', '"ポートレート"')
+    file.write_text(named, encoding="utf-8")
+    shell.told("pipeline", "import", str(file))
+    listed, told = (
+        subprocess.run([*program, *words, *place], env=windows, stdout=subprocess.PIPE, check=True)
+        for words in (("list",), ("export", "ポートレート"))
+    )
+    assert "→" in listed.stdout.decode()
+    assert told.stdout.decode() == named
 
 
 def test_an_export_overwrites_nothing(shell: Shell, tmp_path: Path) -> None:
