@@ -96,6 +96,26 @@ def test_images_of_both_versions_of_a_step_are_compared(farm: Farm) -> None:
     assert {first.id, second.id} == {old, new}
 
 
+def test_another_n_of_a_step_holds_for_the_images_there(farm: Farm) -> None:
+    base = farm.makes(farm.one)
+    late = farm.claims(farm.one)
+    with farm.database.transaction() as tx:
+        gates = [GateKind.AUTO] * 2
+        versions.move(tx, farm.run, a_pipeline(tx, gates=gates, max_children=[5, None]), now=NOW)
+        jobs.ingest(tx, late, images=[an_image()], now=NOW)
+    assert limits(farm)[base] == 5
+    with farm.database.transaction() as tx:
+        versions.move(tx, farm.run, a_pipeline(tx, gates=gates), now=NOW)
+    assert limits(farm)[base] == 2  # the run's
+    assert set(limits(farm).values()) == {2, 0}
+
+
+def limits(farm: Farm) -> dict[int, int]:
+    """How many children each image may have."""
+    with farm.database.snapshot() as tx:
+        return dict(tx.execute(select(ImageCandidate.id, ImageCandidate.child_limit)).all())
+
+
 def test_a_held_step_goes_on_with_the_version_that_mends_it(farm: Farm) -> None:
     farm.makes(farm.one)
     farm.fails(farm.one, Cause.REFUSED)

@@ -74,6 +74,9 @@ def move(tx: Tx, run_id: int, pipeline_id: int, *, now: datetime) -> Moved:
     freed = [_forgive(tx, run_id, pair.old, now=now) for pair in changed]
     for pair in pairs:
         _carry(tx, run_id, pair)
+    for pair in pairs[:-1]:
+        if pair.old.max_children != pair.new.max_children:
+            _limit_children(tx, run_id, pair.new)
     tx.execute(update(PipelineRun).where(PipelineRun.id == run_id).values(pipeline_id=pipeline_id))
     append(tx, EventKind.RUN_CHANGED, run_id=run_id, data={}, now=now)
     return Moved(
@@ -177,6 +180,16 @@ def _carry(tx: Tx, run_id: int, pair: _Pair) -> None:
         .values(stays)
     )
     _carry_servers(tx, pair)
+
+
+def _limit_children(tx: Tx, run_id: int, step: StepView) -> None:
+    """Gives the N of a step, or the run's where it has none of its own, to the images there."""
+    own = select(PipelineRun.max_children).where(PipelineRun.id == run_id).scalar_subquery()
+    tx.execute(
+        update(ImageCandidate)
+        .where(ImageCandidate.pipeline_run_id == run_id, ImageCandidate.pipeline_step_id == step.id)
+        .values(child_limit=own if step.max_children is None else step.max_children)
+    )
 
 
 def _carry_votes(tx: Tx, run_id: int, pair: _Pair) -> None:
