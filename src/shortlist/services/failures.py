@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, Select, func, select, text, update
 
 from shortlist.domain.job_states import Cause
 from shortlist.domain.model import PARK_AFTER_FAILURES
@@ -140,15 +140,15 @@ def retry(tx: Tx, key: Key, *, now: datetime) -> Retried:
     seeds, and what held the step because of them lets it go. Raises `NotFound` where there is none.
     """
     tx.lock_tree()
-    found, parents = runs(tx, key), _parents(tx, key)
+    found = runs(tx, key)
+    images = tx.execute(
+        update(ImageCandidate)
+        .where(ImageCandidate.id.in_(_parents(key)), ImageCandidate.failures > 0)
+        .values(failures=0)
+    ).rowcount
     count = tx.execute(update(Job).where(_OPEN, *_of(key)).values(settled_at=now)).rowcount
     if not count:
         raise NotFound(GONE)
-    images = tx.execute(
-        update(ImageCandidate)
-        .where(ImageCandidate.id.in_(parents), ImageCandidate.failures > 0)
-        .values(failures=0)
-    ).rowcount
     first = tx.execute(
         select(PipelineStep.order).where(PipelineStep.id == key.step_id)
     ).scalar_one()
@@ -228,17 +228,16 @@ def _of(key: Key) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _parents(tx: Tx, key: Key) -> list[int]:
-    found = tx.execute(select(Job.parent_id).where(_OPEN, *_of(key)).distinct()).scalars()
-    return [parent for parent in found if parent is not None]
+def _parents(key: Key) -> Select[int | None]:
+    return select(Job.parent_id).where(_OPEN, *_of(key), Job.parent_id.is_not(None))
 
 
 def _parked(tx: Tx, key: Key) -> int:
-    parents = select(Job.parent_id).where(_OPEN, *_of(key), Job.parent_id.is_not(None))
+    failed_often = ImageCandidate.failures >= PARK_AFTER_FAILURES
     return tx.execute(
         select(func.count())
         .select_from(ImageCandidate)
-        .where(ImageCandidate.id.in_(parents), ImageCandidate.failures >= PARK_AFTER_FAILURES)
+        .where(ImageCandidate.id.in_(_parents(key)), failed_often)
     ).scalar_one()
 
 
