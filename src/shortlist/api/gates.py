@@ -134,11 +134,7 @@ def start_run_now(run_id: IdInPath, rooms: InRooms, now: Now) -> list[Gate]:
     """Sets decisions that still wait for their moment in force; gives the gates they changed."""
 
     def start(tx: Tx) -> list[Gate]:
-        waiting = [
-            column.step_id
-            for column in overview.view(tx, run_id).columns
-            if approval.view(tx, run_id, column.step_id).starts_at is not None
-        ]
+        waiting = approval.waiting(tx, run_id)
         gates.start(tx, run_id, now=now)
         return [Gate.model_validate(approval.view(tx, run_id, id)) for id in waiting]
 

@@ -13,7 +13,7 @@ from shortlist.domain import gates
 from shortlist.domain.gates import Ranked
 from shortlist.domain.model import GateKind, GateState
 from shortlist.errors import NotFound
-from shortlist.services import forecast, overview, ratings, standing
+from shortlist.services import forecast, overview, ratings, runs, standing
 from shortlist.services.forecast import Measured
 from shortlist.services.overview import ColumnView, RunView
 from shortlist.store.db import Tx
@@ -135,6 +135,20 @@ def view(tx: Tx, run_id: int, step_id: int) -> GateView:
         next_step=_next_step(tx, run, column),
         images=_table(tx, run_id, step_order=column.step_order),
     )
+
+
+def waiting(tx: Tx, run_id: int) -> list[int]:
+    """The steps of a run whose decision waits for its moment, in order. Raises `NotFound`."""
+    runs.status_of(tx, run_id)
+    orders = select(GateDecision.step_order).where(
+        text("NOT started AND NOT void"), GateDecision.pipeline_run_id == run_id
+    )
+    rows = tx.execute(
+        select(PipelineRunStep.pipeline_step_id)
+        .where(PipelineRunStep.pipeline_run_id == run_id, PipelineRunStep.step_order.in_(orders))
+        .order_by(PipelineRunStep.step_order)
+    )
+    return list(rows.scalars())
 
 
 def _starts_at(tx: Tx, run_id: int, *, step_order: int) -> datetime | None:
