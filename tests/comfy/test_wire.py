@@ -235,8 +235,18 @@ async def test_a_full_inbox_drops_previews_and_progress_but_never_the_end() -> N
     assert told[-2] == Progress("p", "2", 2 * CAPACITY - 1, CAPACITY)
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        ComfyClient.probe,
+        ComfyClient.catalogue,
+        ComfyClient.saved_workflows,
+        lambda client: client.upload(b"", "0" * 64, "png"),
+        lambda client: anext(client.events()),
+    ],
+)
 async def test_a_name_that_leads_to_a_forbidden_address_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[[ComfyClient], Awaitable[object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
         return [(None, None, None, "", ("169.254.169.254", 0))]
@@ -244,7 +254,7 @@ async def test_a_name_that_leads_to_a_forbidden_address_is_refused(
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve, raising=False)
     async with ComfyClient("http://gpu.example:8188", client_id="c") as client:
         with pytest.raises(BadAddress, match="leads to an address"):
-            await client.probe()
+            await ask(client)
 
 
 @pytest.mark.parametrize(

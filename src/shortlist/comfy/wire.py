@@ -72,6 +72,7 @@ class Wire:
     ) -> None:
         self.base_url = server_url(base_url)
         self._resolves = transport is None
+        self._name_checked = False
         self._http = httpx2.AsyncClient(
             base_url=self.base_url,
             headers={"Accept-Encoding": "identity", **(headers or {})},
@@ -97,6 +98,7 @@ class Wire:
         addresses = {str(entry[4][0]) for entry in found}
         if any(is_forbidden(address) for address in addresses):
             raise BadAddress(f"{host} leads to an address that no ComfyUI server has.")
+        self._name_checked = True
 
     async def ask(
         self,
@@ -158,6 +160,7 @@ class Wire:
         """An open socket; `Unreachable` or `Denied` where there is none to be had."""
         scheme, _, rest = self.base_url.partition("://")
         url = f"{'wss' if scheme == 'https' else 'ws'}://{rest}{path}"
+        await self._check_name_once()
         try:
             async with self._http.websocket(
                 url,
@@ -180,6 +183,7 @@ class Wire:
     async def _send(self, request: httpx2.Request, *, total_seconds: float, limit: int) -> Answer:
         try:
             async with asyncio.timeout(total_seconds):
+                await self._check_name_once()
                 response = await self._http.send(request, stream=True)
                 try:
                     return await _read(response, limit=limit, head=request.method == "HEAD")
@@ -187,6 +191,11 @@ class Wire:
                     await response.aclose()
         except (httpx2.HTTPError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error
+
+    async def _check_name_once(self) -> None:
+        """Before the first request: not every client begins with a probe."""
+        if not self._name_checked:
+            await self.check_name()
 
 
 class Socket:
