@@ -23,6 +23,7 @@ FOUND_BY_OTHERS = {
     "psycopg": "SQLAlchemy's driver, by the database's URL",
     "python-multipart": "Starlette's form parser",
     "pysqlite3": "the store imports it by name, where the platform has it",
+    "tzdata": "Python's own time zones, on Windows",
 }
 
 
