@@ -258,7 +258,7 @@ class Job(JobSummary):
 
 
 class NextUp(Shape):
-    """What this run's next job would be, were it the only run."""
+    """What this run's next job from an image would be, were it the only run."""
 
     sentence: str
     eligible: int

@@ -218,8 +218,8 @@ def _jobs(views: list[work.JobView]) -> list[JobSummary]:
 
 
 def _next_up(run: RunView) -> NextUp | None:
-    """The right-most column of this run with open parents, or the base images it lacks. Other
-    policies are not foretold by columns: a dry run tells of them."""
+    """The right-most column of this run with open parents. Base images and other policies are not
+    foretold by columns: a dry run tells of them."""
     if run.status is not RunStatus.ACTIVE or run.policy != Policy.RIGHT_TO_LEFT:
         return None
     for column, target in zip(run.columns[-2::-1], run.columns[:0:-1], strict=True):
