@@ -101,6 +101,21 @@ def test_a_copy_that_is_missing_is_made_again(
     assert missing.read_bytes() == before
 
 
+def test_a_copy_that_can_not_be_made_now_may_be_asked_for_again(
+    running: Started,
+    store: Callable[[str], Stored],
+    client: httpx2.Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored = store("PNG")
+    (running.folder / "images" / tier_key(stored.key, Tier.SMALL)).unlink()
+    with monkeypatch.context() as hurried:
+        hurried.setattr(running.rooms.renderer, "limit_seconds", 0.0)
+        answer = client.get(f"/api/images/{stored.hash}/320")
+    assert (answer.status_code, "try it again" in answer.json()["detail"]) == (503, True)
+    assert client.get(f"/api/images/{stored.hash}/320").status_code == 200
+
+
 @pytest.mark.parametrize("size", ["320", "original"])
 def test_an_original_that_is_gone_is_said_to_be(
     size: str, running: Started, store: Callable[[str], Stored], client: httpx2.Client

@@ -20,7 +20,7 @@ from starlette.types import Scope
 
 from shortlist import logs
 from shortlist.errors import BadInput, Problem
-from shortlist.images.model import BlobsError, Full, Missing
+from shortlist.images.model import BlobsError, Full, ImageFault, Missing
 
 log = logs.get("api")
 
@@ -67,6 +67,7 @@ def install(app: FastAPI) -> None:
     """Makes `app` tell all its failures this way."""
     app.add_exception_handler(Problem, _of_problem)
     app.add_exception_handler(BlobsError, _of_blobs)
+    app.add_exception_handler(ImageFault, _of_picture)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
 
@@ -82,6 +83,13 @@ async def _of_blobs(request: Request, error: Exception) -> Response:
     if status != 404:
         log.error("image_store_failed", request=request_id(request.scope), detail=error.sentence)
     return answer(request.scope, Refused(error.sentence, status=status))
+
+
+async def _of_picture(request: Request, error: Exception) -> Response:
+    """Of a stored picture, which was whole when it came in: the renderer had no time for it now."""
+    assert isinstance(error, ImageFault)
+    log.error("picture_not_read", request=request_id(request.scope), detail=error.sentence)
+    return answer(request.scope, Refused(error.sentence, status=503))
 
 
 async def _of_http(request: Request, error: Exception) -> Response:
