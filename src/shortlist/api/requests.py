@@ -31,6 +31,9 @@ Count = Annotated[
 """Only what the database can't hold is refused here: the services say what is too much of what."""
 
 Positive = Annotated[Number, Field(ge=1, le=100_000)]
+Milliseconds = Annotated[Number, Field(ge=0, le=2**31 - 1)]
+"""As many as a column of PostgreSQL holds: 24 days."""
+
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Priority = Annotated[Number, Field(ge=-1_000, le=1_000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -234,7 +237,7 @@ class VoteAct(_Act):
     winner: Id
     loser: Id
     left: Id
-    shown_ms: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+    shown_ms: Milliseconds | None = None
     versus_parent: bool = False
     repeat: bool = False
 
@@ -244,7 +247,7 @@ class TieAct(_Act):
     a: Id
     b: Id
     left: Id
-    shown_ms: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+    shown_ms: Milliseconds | None = None
     versus_parent: bool = False
     repeat: bool = False
 
@@ -255,7 +258,7 @@ class WorstAct(_Act):
     kind: Literal[ActKind.WORST]
     worst: Id
     images: tuple[Id, Id, Id, Id]
-    shown_ms: Annotated[Number, Field(ge=0, le=2**31)] | None = None
+    shown_ms: Milliseconds | None = None
 
 
 class SkipAct(_Act):
