@@ -123,7 +123,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
 def _images(settings: Settings) -> Iterator[Finding]:
     """The image store: an object can be written, read back and removed."""
     location = settings.images_location
-    if "://" not in location and not Path(location).is_dir():
+    if "://" not in location and not Path(location).expanduser().is_dir():
         words = f"{location} is not there yet; the hub makes it."
         yield Finding(Verdict.NOTE, "image store", words)
         return
