@@ -44,9 +44,7 @@ from shortlist.settings import Settings
 from shortlist.store import migrate
 from shortlist.store.db import Database, Tx, database_url, make_folder
 
-SWEEP_FIRST: Final = timedelta(minutes=30)
-"""After the start, which it must not slow down; a hub that is stopped each night is swept, too."""
-
+SWEEP_FIRST: Final = timedelta(minutes=30)  # so that a hub that is stopped each night sweeps, too
 SWEEP_EVERY: Final = timedelta(days=1)
 SWEEP_OLDER: Final = timedelta(days=1)
 """An image file without a row is younger than this while its job is being taken in."""
