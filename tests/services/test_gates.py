@@ -14,7 +14,7 @@ from builders import NOW, a_backend, a_pipeline, an_image
 from shortlist.domain.gates import Waiting
 from shortlist.domain.model import GateKind, GateState, Pin, RunStatus
 from shortlist.errors import BadInput, Conflict, NotFound
-from shortlist.services import branches, jobs, nights, overview, runs, selection, triage
+from shortlist.services import approval, branches, jobs, nights, overview, runs, selection, triage
 from shortlist.services.acts import (
     Act,
     ApproveAct,
@@ -286,7 +286,11 @@ def test_a_held_approval_makes_no_job_before_its_moment_and_can_be_taken_back(
     assert run.view().columns[2].state is GateState.BLOCKED  # nothing comes to it yet
     assert run.render() == 0
     assert not run.tick(NOW + timedelta(seconds=9))
+    with run.db.snapshot() as tx:
+        assert approval.waiting(tx, run.run) == [run.steps[1]]
     assert run.tick(NOW + timedelta(seconds=10))
+    with run.db.snapshot() as tx:
+        assert approval.waiting(tx, run.run) == []
     assert run.render() == 9
     run.approve(2, 4, hold_seconds=10)
     run.act(UndoAct(next(ids)))
