@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from shortlist.domain.information import NOISE, border, chance
-from shortlist.domain.laplace import Floats
+from shortlist.domain.laplace import Floats, Integers
 from shortlist.domain.model import SETTLED
 from shortlist.domain.moments import draws, refined
 from shortlist.domain.posterior import Posterior
@@ -29,8 +29,9 @@ DRAWS: Final = 4000
 ROUGH: Final = 400
 """Draws within an imagined course of votes, which only has to notice the end."""
 
-COURSES: Final = 5
-"""Imagined courses of votes; the middle one is told."""
+COURSES: Final = 21
+"""Imagined courses of votes; the middle one is told. They lie far apart: the middle one of five
+would jump from vote to vote."""
 
 NEAR: Final = 20
 """Contenders in an imagined course."""
@@ -62,8 +63,7 @@ def finish_line(
         return FinishLine(sure, 0)
     near, inside = _border(posterior, ids, top=top, count=NEAR)
     joint = refined(posterior, near)
-    courses = [_course(joint.mean, joint.covariance, top=inside, rng=rng) for _ in range(COURSES)]
-    return FinishLine(sure, max(1, sorted(courses)[COURSES // 2]))
+    return FinishLine(sure, _middle_course(joint.mean, joint.covariance, top=inside, rng=rng))
 
 
 def probability(
@@ -98,40 +98,71 @@ def _unchanged(drawn: Floats, *, top: int) -> float:
     return float(np.mean(drawn[:, :top].min(axis=1) > drawn[:, top:].max(axis=1)))
 
 
-def _course(mean: Floats, covariance: Floats, *, top: int, rng: np.random.Generator) -> int:
-    """Votes until settled in one imagined course: the truth is drawn, votes follow from it.
+def _middle_course(mean: Floats, covariance: Floats, *, top: int, rng: np.random.Generator) -> int:
+    """Votes until more than half of the imagined courses are settled, all played side by side: in
+    each the truth is drawn, and votes follow from it.
 
-    Each goes to the pair across the border that has the most doubt to lose, which is quicker to
+    A vote goes to the pair across the border that has the most doubt to lose, which is quicker to
     find than what `information` shows and needs about as many votes.
     """
-    truth = rng.multivariate_normal(mean, covariance, check_valid="ignore", method="eigh")
+    truth = rng.multivariate_normal(mean, covariance, COURSES, check_valid="ignore", method="eigh")
+    means, covariances = np.tile(mean, (COURSES, 1)), np.tile(covariance, (COURSES, 1, 1))
+    course, ended = np.arange(COURSES), np.zeros(COURSES, dtype=np.bool_)
     for votes in range(1, FARTHEST):
-        order = np.argsort(-mean, kind="stable")
-        inside, outside = order[:top, None], order[None, top:]
-        own = np.diagonal(covariance)
-        variance = np.maximum(own[inside] + own[outside] - 2 * covariance[inside, outside], 1e-12)
-        wrong = chance((mean[outside] - mean[inside]) / np.sqrt(variance))
-        row, column = np.unravel_index(int(np.argmax(wrong * variance)), wrong.shape)
-        one, other = int(order[row]), int(order[top + column])
-        wins = rng.random() < 1 / (1 + np.exp(truth[other] - truth[one]))
-        winner, loser = (one, other) if wins else (other, one)
-        mean, covariance = _heard(mean, covariance, winner=winner, loser=loser)
+        order = np.argsort(-means, axis=1, kind="stable")
+        one, other, doubt = _most_doubtful(means, covariances, order=order, top=top)
+        wins = rng.random(COURSES) < 1 / (1 + np.exp(truth[course, other] - truth[course, one]))
+        winner, loser = np.where(wins, one, other), np.where(wins, other, one)
+        means, covariances = _heard(means, covariances, winner=winner, loser=loser)
         # No set is surer than its least sure pair, and that is known without a draw.
-        if votes % LOOK_EVERY == 0 and float(wrong.max()) <= 1 - SETTLED:
-            drawn = rng.multivariate_normal(
-                mean, covariance, ROUGH, check_valid="ignore", method="eigh"
-            )
-            if _unchanged(drawn[:, order], top=top) >= SETTLED:
+        look = np.flatnonzero((doubt <= 1 - SETTLED) & ~ended)
+        if votes % LOOK_EVERY == 0 and len(look):
+            drawn = _rough(means[look], covariances[look], rng=rng)
+            ranked = np.take_along_axis(drawn, order[look, None], axis=2)
+            same = ranked[:, :, :top].min(axis=2) > ranked[:, :, top:].max(axis=2)
+            ended[look] = same.mean(axis=1) >= SETTLED
+            if 2 * int(ended.sum()) > COURSES:
                 return votes
     return FARTHEST
 
 
-def _heard(mean: Floats, covariance: Floats, *, winner: int, loser: int) -> tuple[Floats, Floats]:
-    """Mean and covariance after one vote, by moment matching as in `information.gains`."""
-    along = covariance[winner] - covariance[loser]
-    total = float(along[winner] - along[loser]) + NOISE
-    ahead = float(mean[winner] - mean[loser]) / total**0.5
-    density = float(np.exp(-(ahead**2) / 2) / np.sqrt(2 * np.pi))
-    shift = density / max(float(chance(np.array(ahead))), 1e-9)
+def _most_doubtful(
+    means: Floats, covariances: Floats, *, order: Integers, top: int
+) -> tuple[Integers, Integers, Floats]:
+    """Of each course the pair across the border to vote on, and the largest chance that a pair
+    across it stands the wrong way round."""
+    course = np.arange(len(means))
+    inside, outside = order[:, :top, None], order[:, None, top:]
+    at = course[:, None, None]
+    own = np.diagonal(covariances, axis1=1, axis2=2)
+    variance = own[at, inside] + own[at, outside] - 2 * covariances[at, inside, outside]
+    variance = np.maximum(variance, 1e-12)
+    wrong = chance((means[at, outside] - means[at, inside]) / np.sqrt(variance))
+    row, column = np.divmod(
+        np.argmax((wrong * variance).reshape(len(means), -1), axis=1), outside.shape[2]
+    )
+    return order[course, row], order[course, top + column], wrong.max(axis=(1, 2))
+
+
+def _rough(means: Floats, covariances: Floats, *, rng: np.random.Generator) -> Floats:
+    """Draws of each course: courses × draws × candidates."""
+    values, vectors = np.linalg.eigh(covariances)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))[:, None]
+    noise = rng.standard_normal((ROUGH, means.shape[1]))
+    return np.asarray(means[:, None] + noise @ root.transpose(0, 2, 1))
+
+
+def _heard(
+    means: Floats, covariances: Floats, *, winner: Integers, loser: Integers
+) -> tuple[Floats, Floats]:
+    """Means and covariances of each course after one vote, by moment matching as in
+    `information.gains`."""
+    course = np.arange(len(means))
+    along = covariances[course, winner] - covariances[course, loser]
+    total = along[course, winner] - along[course, loser] + NOISE
+    ahead = (means[course, winner] - means[course, loser]) / np.sqrt(total)
+    density = np.exp(-(ahead**2) / 2) / np.sqrt(2 * np.pi)
+    shift = density / np.maximum(chance(ahead), 1e-9)
     lean = shift * (shift + ahead) / total
-    return mean + shift / total**0.5 * along, covariance - lean * np.outer(along, along)
+    covariances = covariances - lean[:, None, None] * along[:, :, None] * along[:, None, :]
+    return means + (shift / np.sqrt(total))[:, None] * along, covariances
