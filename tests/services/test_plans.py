@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import text
 
 from builders import NOW, a_pipeline
 from shortlist.domain.model import GateKind
-from shortlist.services import branches, runs, selection
+from shortlist.services import autopsies, branches, runs, selection
 from shortlist.store.db import Database, Tx
 
 ROWS = 3_000
@@ -65,3 +66,10 @@ def test_a_branch_is_found_by_its_path(db: Database) -> None:
             {"low": low, "high": high},
         )
     assert "ix_candidate_path" in plan
+
+
+@pytest.mark.sqlite_only
+def test_the_pile_of_autopsies_is_found_from_the_kills_and_not_from_all_acts(db: Database) -> None:
+    with db.snapshot() as tx:
+        plan = _plan(tx, autopsies.KILLS.text, {"person": "me", "most": 9})
+    assert "SEARCH act USING INTEGER PRIMARY KEY" in plan

@@ -90,11 +90,12 @@ KILLS: Final = text(
     """
     SELECT act.id, candidate.id, act.client_id, run.id, run.name, candidate.step_order,
       candidate.path
-    FROM act
-    JOIN kill ON kill.act_id = act.id
+    FROM kill
+    CROSS JOIN act
     JOIN candidate ON candidate.id = kill.candidate_id
     JOIN pipeline_run AS run ON run.id = candidate.pipeline_run_id
-    WHERE act.person = :person AND act.undone_by IS NULL AND act.walk = act.client_id
+    WHERE act.id = kill.act_id AND act.person = :person
+      AND act.undone_by IS NULL AND act.walk = act.client_id
       AND NOT kill.void AND kill.blamed_step_id IS NULL AND candidate.path <> '/'
       AND run.status <> 'archived'
       AND candidate.path = (
@@ -105,7 +106,8 @@ KILLS: Final = text(
     """
 )
 """Rejections that stand, began a walk and have no step to blame, newest first. Of two at once
-with different parents the walk is about the first."""
+with different parents the walk is about the first. Kills are few and acts many: SQLite takes a
+cross join in the order in which it is written."""
 
 MADE: Final = text(
     """
@@ -127,7 +129,9 @@ def _open(tx: Tx, person: str) -> list[_Open]:
         _Open(id, order, tuple(map(int, path.split("/")[1:-1])), walk, run_id, run_name)
         for _, id, walk, run_id, run_name, order, path in kills
     ]
-    oldest = min((row[0] for row in kills), default=0)
+    if not kills:
+        return []
+    oldest = min(row[0] for row in kills)
     answers = _answers(tx, person, since=oldest, walks={each.walk for each in found})
     elders = placed(tx, {id for each in found for id in each.above})
     return [each for each in found if _asks(each, elders=elders, answers=answers)]
