@@ -71,6 +71,8 @@ def _run(arguments: Sequence[str], tell: Connection) -> None:
     """The program itself, in the new process."""
     os.dup2(tell.fileno(), sys.stdout.fileno())
     tell.close()
+    # Made for what stood here before, which may have been a file; a pipe can't be sought in.
+    sys.stdout = os.fdopen(sys.stdout.fileno(), "w", buffering=1, closefd=False)
     faulthandler.register(signal.SIGUSR1)
     cli.main(arguments)
 
