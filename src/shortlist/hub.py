@@ -107,7 +107,7 @@ async def running(settings: Settings, *, servers: Sequence[Server] = ()) -> Asyn
                     clock=_now,
                     wildcards=settings.wildcards_location,
                 )
-                trials = Trials(blobs, renderer)
+                trials = Trials(database, blobs, renderer, clock=_now)
                 app = create_app(
                     database,
                     blobs,

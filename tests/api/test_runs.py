@@ -32,8 +32,8 @@ def a_pipeline(client: httpx2.Client, name: str | None = None, **step: object) -
 
 
 def a_run(client: httpx2.Client, **values: object) -> Json:
-    body = {"pipeline_id": a_pipeline(client)["id"], "name": "Portrait", "prompt": "a", **values}
-    answer = client.post("/api/runs", json=body)
+    body = {"pipeline_id": a_pipeline(client)["id"], "name": "Portrait", "prompt": "a"}
+    answer = client.post("/api/runs", json=body | {"untried": True} | values)
     assert answer.status_code == 201, answer.text
     made: Json = answer.json()
     return made

@@ -202,7 +202,7 @@ def test_an_address_is_tested_before_it_is_added(client: httpx2.Client, simulato
     assert "ComfyUI" in bad["detail"]
 
 
-def test_a_step_is_tried_on_a_picture_and_shows_before_and_after(
+def test_a_step_is_tried_on_a_picture_and_a_run_may_start_once_all_were(
     fresh: Started, simulator: str
 ) -> None:
     client = fresh.client
@@ -213,6 +213,9 @@ def test_a_step_is_tried_on_a_picture_and_shows_before_and_after(
     assert (base.status_code, first["state"], first["before"]) == (202, "succeeded", None)
     drawn = client.get(first["after"][0])
     assert drawn.headers["content-type"] == "image/png"
+    run = {"pipeline_id": made["id"], "name": "Night", "prompt": ""}
+    refused = client.post("/api/runs", json=run)
+    assert (refused.status_code, refused.json()["untried"]) == (409, ["Upscale"])
 
     body = {"picture": base64.b64encode(drawn.content).decode()}
     second = client.post(
@@ -223,6 +226,10 @@ def test_a_step_is_tried_on_a_picture_and_shows_before_and_after(
     assert client.get(second["before"]).content == drawn.content
     assert client.get(second["after"][0]).content != drawn.content
     assert client.get("/api/jobs").json() == []
+    again = a_pipeline(client, "Base", "Upscale")
+    for version in (made, again):
+        started = client.post("/api/runs", json=run | {"pipeline_id": version["id"]})
+        assert started.status_code == 201, started.text
 
 
 def test_a_step_that_needs_a_picture_asks_for_one(client: httpx2.Client, simulator: str) -> None:

@@ -39,7 +39,7 @@ def render(db: Database, most: int = 1000) -> int:
 
 
 def created(shell: Shell, *more: str) -> str:
-    return shell.told("run", "create", "Portrait", "Dusk", "--prompt", "a cat", *more)
+    return shell.told("run", "create", "Portrait", "Dusk", "--prompt", "a cat", "--untried", *more)
 
 
 def test_a_whole_run_is_led_from_the_shell(shell: Shell, db: Database) -> None:
@@ -123,7 +123,7 @@ def test_k_is_the_steps_default_when_it_is_left_out(shell: Shell, db: Database) 
 
 def test_a_copy_has_the_numbers_of_its_original(shell: Shell) -> None:
     created(shell, "--max-children", "4", "--base-count", "2", "--rating", "tree")
-    assert shell.told("run", "copy", "Dusk", "Dawn") == 'Run 2, "Dawn".\n'
+    assert shell.told("run", "copy", "Dusk", "Dawn", "--untried") == 'Run 2, "Dawn".\n'
     shown = json.loads(shell.told("run", "show", "Dawn", "--json"))
     assert (shown["max_children"], shown["base_count"]) == (4, 2)
     assert (shown["rating"], shown["policy"]) == ("tree", "right_to_left")
@@ -147,6 +147,7 @@ def test_a_copy_has_the_numbers_of_its_original(shell: Shell) -> None:
         (["reopen", "1", "2"], "there is nothing to reopen", 5),
         (["confirm", "1", "2"], "there is nothing to confirm", 5),
         (["create", "Nothing", "X", "--prompt", ""], "There is no pipeline 'Nothing'", 4),
+        (["create", "1", "X", "--prompt", ""], "Never tried: Base, Face Fix, Hand Fix", 5),
         (["create", "1", " ", "--prompt", ""], "The run needs a name", 2),
         (["create", "1", "X", "--prompt", "", "--rating", "glicko"], "choose one of elo, tree", 2),
         (["create", "1", "X", "--prompt", "", "--policy", "x"], 'There is no policy "x" here', 2),

@@ -15,6 +15,7 @@ from dispatcher.watched import (
     count,
     errors,
     images,
+    port_of,
     renders,
     settled,
     simulated,
@@ -25,8 +26,9 @@ from rendering import a_hub, add_backend, drawn, inverted, make_run, now, plain_
 from shortlist.comfy.client import ComfyClient
 from shortlist.dispatcher.progress import Tick
 from shortlist.domain.model import Health, JobStatus
+from shortlist.errors import Conflict
 from shortlist.images.model import Tier
-from shortlist.services import backends, branches, jobs
+from shortlist.services import backends, branches, jobs, work
 from shortlist.simulator.options import Fault, FaultKind, Version
 from shortlist.store.db import Database, Tx
 from shortlist.store.schema import ImageCandidate, Job
@@ -128,6 +130,49 @@ async def test_progress_and_previews_reach_whoever_follows(
     assert ticks[-1].job_id == 1
     assert ticks[-1].node == "Draw the Figure"
     assert ticks[-1].max >= ticks[-1].value
+
+
+async def test_a_waiting_job_is_put_before_all_that_waits_and_made_once(
+    database: Database, tmp_path: Path
+) -> None:
+    with database.transaction() as tx:
+        make_run(tx, [drawn("base")], leaves=3)
+    slow = Fault(kind=FaultKind.SLOW, node_class="KSampler", seconds=2.0, times=1)
+    async with simulated(tmp_path, slow) as server, a_hub(database, tmp_path, lookahead=3) as hub:
+        add_backend(database, server.url)
+        await hub.until(
+            lambda tx: (count(tx, JobStatus.RUNNING), count(tx, JobStatus.SUBMITTED)) == (1, 2)
+        )
+        async with ComfyClient(server.url, client_id="stranger") as stranger:
+            await stranger.submit("theirs", plain_image(), extra_pnginfo={})
+            database.run(lambda tx: work.put_first(tx, 3, now=now()))
+            await hub.until(lambda tx: images(tx) == 3 and settled(tx))
+            assert await stranger.history("theirs") is not None
+        assert hub.see(_jobs_of_images) == [1, 3, 2]
+        assert hub.see(attempts) == [1, 1, 1]
+        with pytest.raises(Conflict, match="has ended"):
+            database.run(lambda tx: work.put_first(tx, 3, now=now()))
+    assert renders(tmp_path) == 4
+
+
+def _jobs_of_images(tx: Tx) -> list[int | None]:
+    """By whom images were made, in the order of their coming."""
+    return list(tx.execute(select(ImageCandidate.job_id).order_by(ImageCandidate.id)).scalars())
+
+
+async def test_a_server_that_is_away_says_when_it_is_tried_again(
+    database: Database, tmp_path: Path
+) -> None:
+    async with a_hub(database, tmp_path) as hub:
+        async with simulated(tmp_path) as server:
+            add_backend(database, server.url)
+            await hub.until(lambda tx: the_backend(tx).health is Health.OK)
+        first = await hub.until(lambda tx: the_backend(tx).retry_at)
+        assert hub.see(the_backend).health is Health.LOST
+        await hub.until(lambda tx: (the_backend(tx).retry_at or first) > first)
+        async with simulated(tmp_path, port=port_of(server)):
+            await hub.until(lambda tx: the_backend(tx).health is Health.OK)
+            assert hub.see(the_backend).retry_at is None
 
 
 async def test_a_killed_branchs_jobs_are_taken_back_and_no_one_elses(

@@ -92,7 +92,7 @@ def gated_run(
     steps = [
         {
             "name": name,
-            "workflow": _workflow(file),
+            "workflow": workflow(file),
             "gate": gate,
             "default_top_k": 3,
         }
@@ -106,6 +106,7 @@ def gated_run(
         "base_count": base_count,
         "max_children": max_children,
         "priority": 5,
+        "untried": True,
     }
     run = hub.post("/runs", new | ({"waiting": waiting} if waiting else {}))
     columns = cast("list[dict[str, int]]", run["columns"])
@@ -115,7 +116,8 @@ def gated_run(
     return made
 
 
-def _workflow(file: str) -> Json:
+def workflow(file: str) -> Json:
+    """One of the sample workflows, for small pictures."""
     graph = cast("dict[str, Json]", json.loads((WORKFLOWS / f"{file}.json").read_text("utf-8")))
     for node in graph.values():
         if node["class_type"] == "EmptyLatentImage":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
@@ -13,10 +14,11 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from e2e.demo import FINISHED
 from e2e.gated import WORKFLOWS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
     from e2e.demo import Hub, Json
 
@@ -184,6 +186,67 @@ def test_a_step_is_checked_and_tried_on_a_sample(hub: Hub, page: Page) -> None:
         shown.wait_for()
         page.wait_for_function("image => image.naturalWidth > 0", arg=shown.element_handle())
     page.get_by_role("button", name="Make another one").wait_for()
+
+
+def test_what_a_run_costs_is_told_while_its_steps_are_changed(hub: Hub, page: Page) -> None:
+    pipeline = made_pipeline(hub)
+    page.goto(at(hub, pipeline, step=1))
+    usual = page.get_by_text("A run with the usual numbers:")
+    told(usual, f"4 → {FINISHED}. {4 + FINISHED} images, time not measured yet")
+    page.get_by_role("button", name="Change steps").click()
+    told(usual, f"4 → {FINISHED}.")
+    page.get_by_label("Images per parent (N)").fill("6")
+    told(usual, f"2 → {FINISHED}.")
+    page.get_by_label("After this step").select_option("manual")
+    told(usual, "3 → 18.")
+    page.get_by_role("button", name="Save the pipeline").click()
+    page.get_by_text("version 2").wait_for()
+    told(usual, "3 → 18. 21 images")
+    first, second = steps_of(newest(hub, pipeline["name"]))
+    assert (first["max_children"], second["max_children"]) == (6, None)
+
+
+def test_a_pipeline_that_has_made_images_says_how_long_a_run_takes(
+    shared_demo: Hub, page: Page
+) -> None:
+    page.goto(f"{shared_demo.url}/#/pipelines")
+    planned = cast("list[Json]", shared_demo.post("/pipelines/1/forecast", {}))
+    images = " → ".join(str(step["images"]) for step in planned)
+    usual = page.get_by_text("A run with the usual numbers:")
+    told(usual, images)
+    assert re.search(r" images, about .* on 1 server, about .* [KM]B\.", usual.inner_text())
+
+
+def told(line: Locator, words: str) -> None:
+    """Waits until a line of the page says so."""
+    line.filter(has_text=words).wait_for()
+
+
+def test_a_new_run_says_which_step_was_never_tried_and_can_start_all_the_same(
+    hub: Hub, page: Page
+) -> None:
+    pipeline = untried_pipeline(hub)
+    page.goto(f"{hub.url}/#/new?pipeline={pipeline['id']}")
+    told = page.get_by_role("group", name="Never tried")
+    told.get_by_role("link", name="Try Hand Fix").wait_for()
+    page.get_by_label("Name", exact=True).fill("Hasty")
+    page.get_by_label("Prompt", exact=True).fill("a hand")
+    page.get_by_role("button", name="Start the run").click()
+    page.get_by_role("alert").filter(has_text="Make a test run of each").wait_for()
+    told.get_by_label("Start without test runs").check()
+    page.get_by_role("button", name="Start the run").click()
+    page.get_by_role("heading", name="Hasty").wait_for()
+
+
+def untried_pipeline(hub: Hub) -> Json:
+    """Its second step is like none that has ever made an image."""
+    hands = json.loads(workflow("hand-fix"))
+    hands["3"]["inputs"]["text"] = f"hands {uuid4()}"
+    steps = [
+        {"name": "Base", "workflow": json.loads(workflow("base")), "gate": "auto"},
+        {"name": "Hand Fix", "workflow": hands, "gate": "auto"},
+    ]
+    return hub.post("/pipelines", {"name": f"Untried {uuid4()}", "steps": steps})
 
 
 @pytest.mark.parametrize("size", list(SIZES))

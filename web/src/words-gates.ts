@@ -202,6 +202,10 @@ export const wordsOfRuns = {
   funnel: (parts: string) => `Planned images: ${parts}`,
   part: (name: string, images: number) => `${name} ${images}`,
   noEstimate: "No estimate: a number is missing or too large.",
+  untried: "Never tried",
+  untriedWhy: "A workflow that fails costs the night. One test run of each step shows that it works.",
+  tryStep: (step: string) => `Try ${step}`,
+  startUntried: "Start without test runs",
   start: "Start the run",
   title: "New run",
 };

@@ -28,6 +28,7 @@ export const wordsOfPipelines = {
   steps: (steps: number) => count(steps, "step"),
   all: "All pipelines",
   usual: "A run with the usual numbers",
+  noTime: "How long that takes is told once each step has made an image.",
   older: "There is a newer version of this pipeline.",
   newest: "Show the newest",
   drop: {
@@ -65,7 +66,7 @@ export const wordsOfPipelines = {
     up: (name: string) => `Move ${name} up`,
     down: (name: string) => `Move ${name} down`,
     remove: (name: string) => `Remove ${name}`,
-    gate: "Before this step",
+    gate: "After this step",
     gates,
     children: "Images per parent (N)",
     topK: "Images let through (K)",
@@ -130,6 +131,7 @@ export const wordsOfPipelines = {
   checks: {
     title: "Check before the night",
     again: "Check again",
+    untried: (steps: string) => `Never tried: ${steps}. Make a test run of each before a run.`,
     ready: "Every step can run on some server.",
     notReady: "Not every step can run yet.",
     noServers: "No server is in use, so nothing was checked. Add one on the Live screen.",
@@ -143,6 +145,9 @@ export const wordsOfPipelines = {
   trial: {
     title: "Test run",
     why: "Makes one image outside any run, to see what this step does.",
+    untried: "This step has never made one: runs start when each step has.",
+    takeLast: "What the step before just made",
+    lastMade: "What the step before just made",
     server: "Server",
     anyServer: "any free one",
     sample: "Sample",

@@ -44,7 +44,7 @@ test("the ranking is by rating, then votes, then age", () => {
 });
 
 test("a column that is pointed at keeps its order and counts what has changed", () => {
-  const step = { id: 2, name: "Face", order: 2, max_children: null, gate: "auto" as const, default_top_k: null };
+  const step = { id: 2, name: "Face", order: 2, max_children: null, gate: "auto" as const, default_top_k: null, tried_at: null };
   const lane = new Lane(step, all);
   lane.sort();
   lane.hold(true);

@@ -106,6 +106,7 @@ def _shape(view: BackendView, known: _Known) -> Backend:
         version=view.version,
         simulator=view.simulator,
         heard_at=view.heard_at,
+        retry_at=view.retry_at,
         in_flight=[
             JobSummary.model_validate(job) for job in known.flying if job.backend.id == view.id
         ],

@@ -11,11 +11,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from shortlist.api.deps import IdInPath, InRooms, Now
+from shortlist.api.deps import IdInPath, InRooms, Now, Rooms
 from shortlist.api.edge import StrictRoute
 from shortlist.api.judging import FinishLine
 from shortlist.api.models import Shape
-from shortlist.api.requests import ForecastToMake
+from shortlist.api.requests import DraftToForesee, ForecastToMake
 from shortlist.domain.model import GateKind, GateState, Pin
 from shortlist.services import approval, finish, forecast, gates, overview, pipelines
 from shortlist.store.db import Tx
@@ -98,14 +98,17 @@ class GateOdds(Shape):
     chances: dict[int, float]
 
 
-class PlannedStep(Shape):
+class SketchedStep(Shape):
     """Images of one step, were nothing killed; seconds and bytes in all, null if not measured."""
 
-    step_id: int
     name: str
     images: int
     seconds: float | None
     bytes: float | None
+
+
+class PlannedStep(SketchedStep):
+    step_id: int
 
 
 @router.get("/runs/{run_id}/steps/{step_id}/gate", operation_id="get_gate")
@@ -153,16 +156,33 @@ def get_forecast(run_id: IdInPath, rooms: InRooms) -> list[PlannedStep]:
 @router.post("/pipelines/{pipeline_id}/forecast", operation_id="make_forecast")
 def make_forecast(pipeline_id: IdInPath, body: ForecastToMake, rooms: InRooms) -> list[PlannedStep]:
     """What a new run of this pipeline would make with these numbers."""
-    options = rooms.options
-    numbers = forecast.Numbers(
-        options.max_children if body.max_children is None else body.max_children,
-        options.target_leaves if body.target_leaves is None else body.target_leaves,
-        options.base_count if body.base_count is None else body.base_count,
-        body.top_k,
-    )
+    numbers = _numbers(rooms, body)
     with rooms.database.snapshot() as tx:
         steps = pipelines.view(tx, pipeline_id).steps
         return _planned(forecast.plan(tx, steps, numbers))
+
+
+@router.post("/forecast", operation_id="sketch_forecast")
+def sketch_forecast(body: DraftToForesee, rooms: InRooms) -> list[SketchedStep]:
+    """What a run with the usual numbers would make with steps that are not saved yet."""
+    steps = [
+        forecast.Draft(order=order, **step.model_dump())
+        for order, step in enumerate(body.steps, start=1)
+    ]
+    numbers = _numbers(rooms, ForecastToMake())
+    with rooms.database.snapshot() as tx:
+        sketch = forecast.sketch(tx, steps, numbers)
+        return [SketchedStep.model_validate(step) for step in sketch]
+
+
+def _numbers(rooms: Rooms, said: ForecastToMake) -> forecast.Numbers:
+    options = rooms.options
+    return forecast.Numbers(
+        options.max_children if said.max_children is None else said.max_children,
+        options.target_leaves if said.target_leaves is None else said.target_leaves,
+        options.base_count if said.base_count is None else said.base_count,
+        said.top_k,
+    )
 
 
 def _planned(steps: list[forecast.Plan]) -> list[PlannedStep]:

@@ -1,4 +1,4 @@
-"""Jobs over HTTP: what was rendered, why, how it goes and went, and stopping one.
+"""Jobs over HTTP: what was rendered, why, how it goes and went, stopping one, putting one first.
 
 A preview is bytes that a server sent: it is decoded and drawn anew before a browser sees it.
 """
@@ -89,3 +89,14 @@ def cancel_job(job_id: IdInPath, rooms: InRooms, now: Now) -> JobSummary:
         return JobSummary.model_validate(work.view(tx, job_id))
 
     return rooms.database.run(cancel)
+
+
+@router.post("/{job_id}/first", operation_id="put_job_first")
+def put_job_first(job_id: IdInPath, rooms: InRooms, now: Now) -> JobSummary:
+    """Puts a job that waits at its server before all others that wait there."""
+
+    def put(tx: Tx) -> JobSummary:
+        work.put_first(tx, job_id, now=now)
+        return JobSummary.model_validate(work.view(tx, job_id))
+
+    return rooms.database.run(put)

@@ -97,6 +97,7 @@ class Step(Shape):
     max_children: int | None
     gate: GateKind
     default_top_k: int | None
+    tried_at: datetime | None = Field(description="when it was first known to make an image")
 
 
 class StepDetail(Step):
@@ -240,6 +241,7 @@ class JobSummary(Shape):
     error: str | None
     seed: int
     reason: Reason
+    goes_first: bool = Field(description="a person wished it before all that waits there")
     created_at: datetime
     submitted_at: datetime | None
     started_at: datetime | None
@@ -369,6 +371,7 @@ class Backend(Shape):
     version: str
     simulator: bool
     heard_at: datetime | None
+    retry_at: datetime | None = Field(description="a lost server is tried again then")
     in_flight: list[JobSummary]
     last_hour: int = Field(description="jobs that ended well within the last hour")
     steps: list[StepThere]

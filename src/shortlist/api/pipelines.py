@@ -341,6 +341,7 @@ def _detail(view: PipelineView) -> PipelineDetail:
                 max_children=step.max_children,
                 gate=step.gate,
                 default_top_k=step.default_top_k,
+                tried_at=step.tried_at,
                 bindings=step.bindings,
                 workflow=json.loads(step.workflow),
             )

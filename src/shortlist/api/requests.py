@@ -46,6 +46,9 @@ CLIENT_ID = r"^[A-Za-z0-9_.:-]{1,64}$"
 
 ClientId = Annotated[str, StringConstraints(pattern=CLIENT_ID)]
 Graph = dict[str, object]
+Untried = Annotated[
+    bool, Field(strict=True, description="start though a step has never made an image")
+]
 
 
 class Body(BaseModel):
@@ -162,6 +165,20 @@ class ForecastToMake(Body):
     top_k: dict[int, Positive] = {}
 
 
+class DraftedStep(Body):
+    """A step that is still being written. `like`: the step whose workflow it has."""
+
+    name: Words
+    gate: GateKind = GateKind.AUTO
+    max_children: Positive | None = None
+    default_top_k: Positive | None = None
+    like: Id | None = None
+
+
+class DraftToForesee(Body):
+    steps: Annotated[list[DraftedStep], Field(min_length=1, max_length=20)]
+
+
 class NewRun(Body):
     """A run; N, T and the number of base images default to the hub's settings."""
 
@@ -177,12 +194,14 @@ class NewRun(Body):
     waiting: Waiting = Waiting()
     policy: Method = Policy.RIGHT_TO_LEFT
     rating: Method = Rating.ELO
+    untried: Untried = False
 
 
 class CopyOfRun(Body):
     """The name of a run that is like another one."""
 
     name: Name
+    untried: Untried = False
 
 
 class RunChange(Body):

@@ -36,6 +36,7 @@ from shortlist.services import (
     overview,
     pipelines,
     runs,
+    trials,
     versions,
     work,
 )
@@ -59,7 +60,8 @@ def list_runs(rooms: InRooms, status: RunStatus | None = None) -> list[RunSummar
 
 @router.post("", status_code=201, operation_id="create_run")
 def create_run(body: NewRun, rooms: InRooms, now: Now) -> RunSummary:
-    """Starts a run; the next free server works for it."""
+    """Starts a run; the next free server works for it. Each step has made an image before, in a
+    test run or another run, or the run is to start untried."""
     options = rooms.options
     new = runs.NewRun(
         pipeline_id=body.pipeline_id,
@@ -77,7 +79,10 @@ def create_run(body: NewRun, rooms: InRooms, now: Now) -> RunSummary:
     )
 
     def create(tx: Tx) -> RunSummary:
-        return summary(overview.view(tx, runs.create(tx, new, now=now)))
+        run = overview.view(tx, runs.create(tx, new, now=now))
+        if not body.untried:
+            trials.require(tx, run.pipeline_id)
+        return summary(run)
 
     return rooms.database.run(create)
 
@@ -108,7 +113,10 @@ def copy_run(run_id: IdInPath, body: CopyOfRun, rooms: InRooms, now: Now) -> Run
     """Starts a run with the pipeline, prompt and numbers of another."""
 
     def copy(tx: Tx) -> RunSummary:
-        return summary(overview.view(tx, runs.copy(tx, run_id, name=body.name, now=now)))
+        run = overview.view(tx, runs.copy(tx, run_id, name=body.name, now=now))
+        if not body.untried:
+            trials.require(tx, run.pipeline_id)
+        return summary(run)
 
     return rooms.database.run(copy)
 

@@ -180,9 +180,14 @@ class ComfyClient:
         return answer.body.decode("utf-8", "replace")
 
     async def submit(
-        self, prompt_id: str, graph: Graph, *, extra_pnginfo: Mapping[str, JSON]
+        self,
+        prompt_id: str,
+        graph: Graph,
+        *,
+        extra_pnginfo: Mapping[str, JSON],
+        front: bool = False,
     ) -> float:
-        """Queues a graph under our own id and gives its place number. Sends once, never again.
+        """Queues a graph under our own id, at the `front` if told; gives its number. Sends once.
 
         `Refused` if the server will not run all of it; then nothing of it stays queued.
         `Unreachable.maybe_applied` says that the job may be there all the same.
@@ -192,6 +197,7 @@ class ComfyClient:
             "prompt_id": prompt_id,
             "client_id": self.client_id,
             "extra_data": {"extra_pnginfo": dict(extra_pnginfo)},
+            "front": front,
         }
         answer = await self._wire.ask("POST", "/api/prompt", json=body, read_seconds=SLOW_SECONDS)
         if answer.status == 400:
@@ -232,8 +238,12 @@ class ComfyClient:
             _ok(answer)
             return
         # In this order: a job may start between the two.
-        _ok(await self._wire.ask("POST", "/api/queue", json={"delete": [prompt_id]}))
+        await self.withdraw(prompt_id)
         _ok(await self._wire.ask("POST", "/api/interrupt", json={"prompt_id": prompt_id}))
+
+    async def withdraw(self, prompt_id: str) -> None:
+        """Takes a job out of the queue; no effect where it does not wait there."""
+        _ok(await self._wire.ask("POST", "/api/queue", json={"delete": [prompt_id]}))
 
     async def upload(self, data: bytes, sha256: str, ext: str) -> str:
         """Stores an image in the server's input folder and gives the reference LoadImage takes.

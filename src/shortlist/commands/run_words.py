@@ -31,6 +31,7 @@ def create(
     time_zone: str = "UTC",
     policy: str = "right_to_left",
     rating: str = "elo",
+    untried: bool = False,
     place: Place = ANYWHERE,
 ) -> None:
     """Start a run; the hub works for it at once, or when it starts.
@@ -65,6 +66,8 @@ def create(
         How the next job is chosen.
     rating
         What pairs and chances are reckoned with: elo or tree.
+    untried
+        Start though a step has never made an image.
     """
     from shortlist.commands import runs
 
@@ -83,6 +86,7 @@ def create(
         time_zone=time_zone,
         policy=policy,
         rating=rating,
+        untried=untried,
     )
     runs.create(settings_of(place), wanted)
 
@@ -149,11 +153,21 @@ def archive(run: str, *, place: Place = ANYWHERE) -> None:
 
 
 @app.command(name="copy")
-def copy(run: str, name: str, *, place: Place = ANYWHERE) -> None:
-    """Start a run with the pipeline, prompt and numbers of another."""
+def copy(run: str, name: str, *, untried: bool = False, place: Place = ANYWHERE) -> None:
+    """Start a run with the pipeline, prompt and numbers of another.
+
+    Parameters
+    ----------
+    run
+        Number or name of the other run.
+    name
+        What the new one is called.
+    untried
+        Start though a step has never made an image.
+    """
     from shortlist.commands import runs
 
-    runs.copy(settings_of(place), run, new_name=name)
+    runs.copy(settings_of(place), run, new_name=name, untried=untried)
 
 
 @app.command(name="update")

@@ -22,7 +22,16 @@ from shortlist.commands.table import lines
 from shortlist.domain.gates import Waiting
 from shortlist.domain.model import RunStatus
 from shortlist.errors import BadInput, Conflict, NotFound
-from shortlist.services import approval, forecast, overview, pipelines, runs, triage, versions
+from shortlist.services import (
+    approval,
+    forecast,
+    overview,
+    pipelines,
+    runs,
+    triage,
+    trials,
+    versions,
+)
 from shortlist.services.acts import Act, ApproveAct, ConfirmAct, ReopenAct
 from shortlist.services.approval import GateView
 from shortlist.services.overview import ColumnView, RunView
@@ -49,13 +58,17 @@ class Wanted:
     time_zone: str
     policy: str
     rating: str
+    untried: bool
 
 
 def create(settings: Settings, wanted: Wanted) -> None:
     """Makes a run and says how many images it will make."""
 
     def make(tx: Tx) -> RunView:
-        return overview.view(tx, runs.create(tx, _new(tx, settings, wanted), now=_now()))
+        run = overview.view(tx, runs.create(tx, _new(tx, settings, wanted), now=_now()))
+        if not wanted.untried:
+            trials.require(tx, run.pipeline_id)
+        return run
 
     with existing(settings) as database:
         run = database.run(make)
@@ -116,11 +129,14 @@ def set_status(settings: Settings, name: str, *, status: str) -> None:
     say(f'Run {run.id}, "{run.name}": {_why(run)}')
 
 
-def copy(settings: Settings, name: str, *, new_name: str) -> None:
+def copy(settings: Settings, name: str, *, new_name: str, untried: bool) -> None:
     """Makes a run like another."""
 
     def make(tx: Tx) -> int:
-        return runs.copy(tx, find(tx, name).id, name=new_name, now=_now())
+        run = find(tx, name)
+        if not untried:
+            trials.require(tx, run.pipeline_id)
+        return runs.copy(tx, run.id, name=new_name, now=_now())
 
     with existing(settings) as database:
         say(f'Run {database.run(make)}, "{new_name.strip()}".')

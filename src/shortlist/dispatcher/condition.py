@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import Final
 
 from shortlist import logs
@@ -41,7 +42,8 @@ class Condition:
         self._hindrance = ""
         self._quiet = ""
         self._bad_since: float | None = None
-        self._wait = desk.pace.first_retry
+        self._wait = 0.0
+        self._retry_at: datetime | None = None
         self._idle_since: float | None = None
         self._written: Report | None = None
         self._written_at = 0.0
@@ -51,10 +53,10 @@ class Condition:
         """Whether the server may get jobs, and the hub can keep what it makes."""
         return not self._fault and not self._hindrance
 
-    def next_retry(self) -> float:
-        """Seconds until the next try to reach the server: doubled each time."""
-        wait, self._wait = self._wait, min(2 * self._wait, self._desk.pace.last_retry)
-        return wait
+    @property
+    def retry_seconds(self) -> float:
+        """The wait before the next try to reach the server: doubled each time."""
+        return self._wait
 
     def to_give_back(self) -> tuple[JobStatus, ...]:
         """The states of the jobs that a server this long out of order should lose."""
@@ -68,13 +70,16 @@ class Condition:
     async def connected(self, server: Server) -> None:
         """The server has answered."""
         self._server = server
-        self._wait = self._desk.pace.first_retry
+        self._wait, self._retry_at = 0.0, None
         await self._judge("", lost=False)
 
     async def away(self, fault: ComfyError) -> None:
         """The server does not answer, or not as it should."""
         if not self._fault:
             log.warning("backend_lost", backend=self._backend_id, reason=fault.sentence)
+        pace = self._desk.pace
+        self._wait = min(2 * self._wait, pace.last_retry) if self._wait else pace.first_retry
+        self._retry_at = self._desk.clock() + timedelta(seconds=self._wait)
         await self._judge(fault.sentence, lost=isinstance(fault, Unreachable))
 
     async def seen(self, queue: Queue, *, stuck: set[str], silence: float) -> None:
@@ -126,7 +131,7 @@ class Condition:
         simulator = any(device.name.startswith(SIMULATOR) for device in devices)
         if self._fault:
             health = Health.LOST if self._lost else Health.FAULTY
-            return Report(health, self._fault, version, simulator)
+            return Report(health, self._fault, version, simulator, self._retry_at)
         return Report(Health.OK, self._hindrance or self._quiet, version, simulator)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from shortlist import logs
@@ -114,7 +115,7 @@ class Driver:
         except ComfyError as fault:
             await self._away(fault)
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._condition.next_retry())
+                await asyncio.wait_for(stop.wait(), self._condition.retry_seconds)
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), self._until_due())
@@ -162,6 +163,9 @@ class Driver:
             job = self._flights.get(flight.job_id)
             if job is None:
                 self._flights.add(flight, where=Where.UNSURE)
+                self._survey_at = 0.0
+            elif flight.goes_first and not job.flight.goes_first:
+                job.flight = replace(job.flight, goes_first=True)
                 self._survey_at = 0.0
             elif flight.recall and not job.known.recalled:
                 await self._flights.apply(job, Heard.RECALL)
@@ -236,6 +240,8 @@ class Driver:
             await self._lose_patience(job)
         elif job.prompt_id in queue.pending:
             await self._flights.apply(job, Heard.QUEUED)
+            if job.flight.goes_first and not job.is_first and queue.pending[0] != job.prompt_id:
+                await self._flights.apply(job, Heard.GOES_FIRST)
         elif not await self._ask(job):
             await self._miss(job)
 

@@ -165,6 +165,8 @@ class Flights:
                 await self._renew(job)
             case Do.CANCEL:
                 await self._client.cancel(job.prompt_id)
+            case Do.PUT_FIRST:
+                await self._put_first(job)
             case Do.SETTLE_RECALL:
                 await self._desk.write(lambda tx: jobs.recalled(tx, job_id))
             case Do.FORGET:
@@ -215,6 +217,13 @@ class Flights:
         job.flight, job.graph, job.first = flight, fresh.graph, fresh.first
         job.watched, job.in_history, job.empty_since = fresh.watched, False, None
         job.fetches, job.blame, job.took = 0, NO_BLAME, None
+
+    async def _put_first(self, job: Tracked) -> None:
+        """Takes it out of the queue and puts it there anew. What began meanwhile stays."""
+        await self._client.withdraw(job.prompt_id)
+        if (await self._client.locate(job.prompt_id)).absent:
+            await self.apply(job, Heard.WITHDRAWN)
+        job.is_first = True
 
     async def _forget(self, job: Tracked) -> None:
         """Deletes the history entry of the job before: the newest one stays, as a sentinel."""

@@ -63,7 +63,9 @@ class Submitter:
             log.warning("parent_not_uploaded", job=job.flight.job_id, reason=fault.sentence)
             return Heard.NOT_SENT
         try:
-            await self._client.submit(job.prompt_id, graph, extra_pnginfo=_marks(job))
+            await self._client.submit(
+                job.prompt_id, graph, extra_pnginfo=_marks(job), front=job.flight.goes_first
+            )
         except Refused:
             raise
         except ComfyError as fault:
@@ -71,7 +73,7 @@ class Submitter:
             job.last_words = fault.sentence
             sent = not isinstance(fault, Unreachable) or fault.maybe_applied
             return Heard.UNANSWERED if sent else Heard.NOT_SENT
-        job.last_words = ""
+        job.last_words, job.is_first = "", job.flight.goes_first
         return Heard.ACCEPTED
 
     async def _with_parent(self, job: Tracked) -> Graph:

@@ -18,7 +18,8 @@ from shortlist.services.jobs import Flight
 class Tracked:
     """One job. `output` is the node that saves it, `first` the first file that node will write.
 
-    `cold`: the server was given another step before; null where the hub does not know.
+    `cold`: the server was given another step before; null where the hub does not know. `is_first`:
+    it was put before all that waited, as wished.
     """
 
     flight: Flight
@@ -30,6 +31,7 @@ class Tracked:
     files: tuple[OutputFile, ...] = ()
     in_history: bool = False
     fetches: int = 0
+    is_first: bool = False
     missed_at: float = 0.0
     empty_since: float | None = None
     last_words: str = ""

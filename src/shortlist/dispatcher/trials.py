@@ -1,15 +1,17 @@
 """Test runs: one step on one sample, on a server of the person's choice.
 
 They are kept in memory and end with the hub. A trial stands in the server's queue like any job, is
-followed by asking, and never becomes a candidate.
+followed by asking, and never becomes a candidate. That a step made an image is noted with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final
 from uuid import uuid4
@@ -20,11 +22,12 @@ from shortlist.comfy.faults import ComfyError
 from shortlist.comfy.graph import title_of
 from shortlist.comfy.messages import End, Executing, Outcome, Progress
 from shortlist.comfy.workflow import Graph, Values, patch
-from shortlist.errors import Conflict, NotFound
+from shortlist.errors import Conflict, NotFound, Unavailable
 from shortlist.images.blobs import Blobs
 from shortlist.images.model import BlobsError, ImageFault
 from shortlist.images.renderer import RendererPool
-from shortlist.services.trials import OVER, State, Trial, Wish
+from shortlist.services.trials import OVER, State, Trial, Wish, passed
+from shortlist.store.db import Database
 
 MOST_AT_ONCE: Final = 4
 MOST_KEPT: Final = 40
@@ -39,8 +42,16 @@ log = logs.get("dispatcher")
 class Trials:
     """All test runs of one hub. Belongs to one event loop."""
 
-    def __init__(self, blobs: Blobs, renderer: RendererPool) -> None:
-        self._blobs, self._renderer = blobs, renderer
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        renderer: RendererPool,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database, self._blobs, self._renderer = database, blobs, renderer
+        self._clock = clock
         self._trials: dict[str, Trial] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -180,8 +191,16 @@ class Trials:
         self._note(trial.id, after=tuple(keys))
         with suppress(ComfyError):
             await client.forget(trial.id)
+        await self._passed(trial.wish.step_id)
         many = "" if len(files) == 1 else f" It gave {len(files)} images; a job keeps what fits."
         return State.SUCCEEDED, f"It works on {trial.wish.backend_name}.{many}"
+
+    async def _passed(self, step_id: int) -> None:
+        now = self._clock()
+        try:
+            await asyncio.to_thread(self._database.run, lambda tx: passed(tx, step_id, now=now))
+        except Unavailable as problem:
+            log.warning("trial_not_noted", step=step_id, reason=problem.detail)
 
     async def _listen(self, id: str, client: ComfyClient, graph: Graph) -> None:
         """Progress, as long as the server tells of it; the end is asked for elsewhere."""

@@ -70,6 +70,8 @@ class Heard(StrEnum):
     TAKEN_IN = "taken in"
     LOST_TOUCH = "lost touch with the server"
     RECALL = "recall wished"
+    GOES_FIRST = "wished before all that waits there"
+    WITHDRAWN = "taken out of the queue, to be put there anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class Do(StrEnum):
     ADOPT = "look for files that only it can have made"
     RESUBMIT = "put it up again under a new id"
     CANCEL = "cancel it at the server"
+    PUT_FIRST = "put it before all that waits at the server"
     SETTLE_RECALL = "note that the server has let go of it"
     FORGET = "forget its history at the server"
     FREE = "ask the server to free its memory"
@@ -204,6 +207,12 @@ def _recalled(known: Known) -> Step:
     return now, (Do.CANCEL,)
 
 
+def _goes_first(known: Known) -> Step:
+    """Only what waits can change its place; what is not there yet is put first when it is sent."""
+    waits = known.where is Where.QUEUED and not known.recalled
+    return known, (Do.PUT_FIRST,) if waits else ()
+
+
 _RULES: Final[Mapping[Heard, Callable[[Known], Step]]] = {
     Heard.CLAIMED: lambda known: (known, (Do.SUBMIT,)),
     Heard.NOT_SENT: lambda known: (replace(known, where=Where.HERE), ()),
@@ -220,4 +229,6 @@ _RULES: Final[Mapping[Heard, Callable[[Known], Step]]] = {
     Heard.FILES_GONE: _once_more,
     Heard.TAKEN_IN: lambda known: (replace(known, where=Where.OVER), (Do.FORGET,)),
     Heard.RECALL: _recalled,
+    Heard.GOES_FIRST: _goes_first,
+    Heard.WITHDRAWN: lambda known: (replace(known, where=Where.HERE), (Do.SUBMIT,)),
 }

@@ -7,7 +7,7 @@ clock alone, so that hubs with wrong clocks still agree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Final
@@ -48,6 +48,7 @@ class BackendView:
     version: str
     simulator: bool
     heard_at: datetime | None
+    retry_at: datetime | None
     in_flight: tuple[int, ...]
 
 
@@ -64,12 +65,17 @@ class Driven:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a driver has to say of its server; `detail` is one sentence, empty when all is well."""
+    """What a driver has to say of its server; `detail` is one sentence, empty when all is well.
+
+    `retry_at`: when it tries again to reach a server that is away. Pages tell it and need not be
+    told when it changes.
+    """
 
     health: Health
     detail: str
     version: str
     simulator: bool
+    retry_at: datetime | None = None
 
 
 def register(tx: Tx, url: str, *, name: str | None, own: Sequence[str], now: datetime) -> int:
@@ -218,21 +224,24 @@ def report(tx: Tx, backend_id: int, told: Report, *, now: datetime) -> None:
             Backend.health_detail,
             Backend.version,
             Backend.simulator,
+            Backend.retry_at,
             Backend.heard_at,
         ).where(Backend.id == backend_id)
     ).one_or_none()
     if row is None:
         return
-    changed = Report(*row[:4]) != told
+    before = Report(*row[:5])
+    changed = replace(before, retry_at=told.retry_at) != told
     heard = told.health is not Health.LOST
-    stale = row[4] is None or now - row[4] >= HEARD_EVERY
-    if not changed and not (heard and stale):
+    stale = row[5] is None or now - row[5] >= HEARD_EVERY
+    if before == told and not (heard and stale):
         return
     values: dict[str, object] = {
         "health": told.health,
         "health_detail": told.detail,
         "version": told.version,
         "simulator": told.simulator,
+        "retry_at": told.retry_at,
     }
     if heard:
         values["heard_at"] = now
@@ -255,6 +264,7 @@ _VIEWS = (
         Backend.version,
         Backend.simulator,
         Backend.heard_at,
+        Backend.retry_at,
     )
     .where(_THERE)
     .order_by(Backend.id)

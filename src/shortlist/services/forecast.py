@@ -42,6 +42,16 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Sketch:
+    """The same of a step that is still being written."""
+
+    name: str
+    images: int
+    seconds: float | None
+    bytes: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Numbers:
     """The numbers of a run, made or about to be. `top_k`: K of approved gates, by step order."""
 
@@ -51,16 +61,33 @@ class Numbers:
     top_k: Mapping[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A step that is no row yet. `like`: the step whose workflow it has, null for a new one."""
+
+    name: str
+    order: int
+    gate: GateKind
+    max_children: int | None
+    default_top_k: int | None
+    like: int | None
+
+
+def sketch(tx: Tx, steps: Sequence[Draft], numbers: Numbers) -> list[Sketch]:
+    """What steps that are still being written would make, in their order."""
+    measures = measured(tx, [step.like for step in steps if step.like is not None])
+    unknown = Measured(None, None)
+    costs = [unknown if step.like is None else measures[step.like] for step in steps]
+    return [
+        Sketch(step.name, count, _times(cost.seconds, count), _times(cost.bytes, count))
+        for step, count, cost in zip(steps, _images(steps, numbers), costs, strict=True)
+    ]
+
+
 def plan(tx: Tx, steps: Sequence[StepView], numbers: Numbers) -> list[Plan]:
     """What the steps would make with these numbers, in step order."""
     measures = measured(tx, [step.id for step in steps])
-    kinds = [step.gate for step in steps]
-    images = forecast.images_per_step(
-        [_planned(step, numbers, last=step is steps[-1]) for step in steps],
-        base_count=numbers.base_count,
-        target_leaves=numbers.target_leaves,
-        gated=gates.is_gated(kinds),
-    )
+    images = _images(steps, numbers)
     return [
         Plan(
             step.id,
@@ -113,7 +140,16 @@ def _measured(tx: Tx, step_id: int) -> Measured:
     )
 
 
-def _planned(step: StepView, numbers: Numbers, *, last: bool) -> forecast.StepPlan:
+def _images(steps: Sequence[StepView] | Sequence[Draft], numbers: Numbers) -> list[int]:
+    return forecast.images_per_step(
+        [_planned(step, numbers, last=step is steps[-1]) for step in steps],
+        base_count=numbers.base_count,
+        target_leaves=numbers.target_leaves,
+        gated=gates.is_gated([step.gate for step in steps]),
+    )
+
+
+def _planned(step: StepView | Draft, numbers: Numbers, *, last: bool) -> forecast.StepPlan:
     free = step.order == 1 or step.gate is GateKind.AUTO
     top_k = numbers.top_k.get(step.order, step.default_top_k or DEFAULT_TOP_K)
     return forecast.StepPlan(

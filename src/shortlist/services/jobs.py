@@ -21,7 +21,7 @@ from shortlist.domain.model import (
     JobStatus,
 )
 from shortlist.errors import Conflict, NotFound
-from shortlist.services import assignments, holds, parking
+from shortlist.services import assignments, holds, parking, trials
 from shortlist.services.assignments import NO_BLAME, Blame, Took
 from shortlist.services.journal import EventKind, append
 from shortlist.services.parking import Failure
@@ -60,6 +60,7 @@ class Flight:
     status: JobStatus
     recall: bool
     attempts: int
+    goes_first: bool
     workflow: str
     parent_key: str | None
 
@@ -81,21 +82,22 @@ def flights(tx: Tx, backend_id: int) -> list[Flight]:
     """What `backend_id` is doing or must be told to stop, oldest first."""
     rows = tx.execute(
         select(
-            Job.id,
-            Job.pipeline_run_id,
-            Job.pipeline_step_id,
+            Job.id.label("job_id"),
+            Job.pipeline_run_id.label("run_id"),
+            Job.pipeline_step_id.label("step_id"),
             Job.prompt_id,
             Job.status,
             Job.recall,
             Job.attempts,
+            Job.goes_first,
             Job.workflow,
-            ImageCandidate.image_path,
+            ImageCandidate.image_path.label("parent_key"),
         )
         .outerjoin(ImageCandidate, ImageCandidate.id == Job.parent_id)
         .where(Job.backend_id == backend_id, Job.status.in_(IN_FLIGHT) | Job.recall)
         .order_by(Job.id)
     )
-    return [Flight(*row) for row in rows]
+    return [Flight(**row._mapping) for row in rows]
 
 
 def submitted(tx: Tx, job_id: int, *, now: datetime) -> None:
@@ -207,6 +209,7 @@ def ingest(
     ]
     _settle(tx, job, made=len(ids), kept=images[birth.places :], now=now)
     assignments.succeeded(tx, job.backend_id, job.step_id, took=took)
+    trials.passed(tx, job.step_id, now=now)
     for id in ids:
         append(tx, EventKind.CANDIDATE_MADE, run_id=job.run_id, data={"candidate": id}, now=now)
     status = JobStatus.SUCCEEDED if job.status in IN_FLIGHT else job.status

@@ -22,6 +22,7 @@ from shortlist.comfy.workflow import (
 )
 from shortlist.domain.model import GateKind
 from shortlist.errors import BadInput, NotFound
+from shortlist.services import trials
 from shortlist.services.graphs import UPLOADS
 from shortlist.store.db import Tx
 from shortlist.store.schema import Pipeline, PipelineStep
@@ -50,6 +51,7 @@ class StepView:
     gate: GateKind
     default_top_k: int | None
     bindings: dict[str, object]
+    tried_at: datetime | None
     workflow: str
 
 
@@ -94,6 +96,7 @@ def create(tx: Tx, name: str, *, description: str, steps: Sequence[NewStep], now
         for order, (step, bindings) in enumerate(zip(steps, bound, strict=True), start=1)
     ]
     tx.execute(insert(PipelineStep), rows)
+    trials.inherit(tx, pipeline_id)
     return pipeline_id
 
 
@@ -207,6 +210,7 @@ _STEP_FIELDS: Final = (
     "gate",
     "default_top_k",
     "bindings",
+    "tried_at",
     "comfy_workflow_json",
 )
 _STEPS: Final = select(

@@ -96,6 +96,7 @@ class PipelineStep(Base):
     max_children: Mapped[int | None]
     gate: Mapped[GateKind] = mapped_column(enum_of(GateKind))
     default_top_k: Mapped[int | None]
+    tried_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # first known to make an image
 
 
 class PipelineRun(Base):
@@ -289,6 +290,7 @@ class Job(Base):
     prompt_id: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int]  # how often it was put to a server, from 1
     recall: Mapped[bool]  # cancelled here, and the backend must still be told
+    goes_first: Mapped[bool] = mapped_column(default=False)  # before all that waits at its server
     error_kind: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
     error_node: Mapped[str | None] = mapped_column(Text)  # the title of the node that failed
@@ -441,6 +443,7 @@ class Backend(Base):
     version: Mapped[str] = mapped_column(Text)
     simulator: Mapped[bool]
     heard_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # a lost one is tried again then
     lease_owner: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

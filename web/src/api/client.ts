@@ -1,7 +1,7 @@
 // The one way to the hub: typed calls, its problems as one error, its version on every answer.
 import createClient from "openapi-fetch";
 import type { paths } from "./schema";
-import type { Act, FailureGroup, ForecastToMake, GateAct, NewPipeline, NewRun, Problem, RunChange, TrialToStart } from "./types";
+import type { Act, DraftToForesee, FailureGroup, ForecastToMake, GateAct, NewPipeline, NewRun, Problem, RunChange, TrialToStart } from "./types";
 
 /** The hub answered and said no, and why. */
 export class Refused extends Error {
@@ -96,12 +96,14 @@ export const api = {
   gate: (run_id: number, step_id: number) => ask(client.GET("/api/runs/{run_id}/steps/{step_id}/gate", at({ run_id, step_id }))),
   forecast: (run_id: number) => ask(client.GET("/api/runs/{run_id}/forecast", at({ run_id }))),
   foresee: (pipeline_id: number, body: ForecastToMake) => ask(client.POST("/api/pipelines/{pipeline_id}/forecast", { ...at({ pipeline_id }), body })),
+  sketch: (body: DraftToForesee) => ask(client.POST("/api/forecast", { body })),
   release: (run_id: number, step_id: number) => ask(client.POST("/api/runs/{run_id}/steps/{step_id}/release", at({ run_id, step_id }))),
   candidates: (run_id: number) => ask(client.GET("/api/runs/{run_id}/candidates", at({ run_id }))),
   candidate: (candidate_id: number) => ask(client.GET("/api/candidates/{candidate_id}", at({ candidate_id }))),
   retry: (candidate_id: number) => ask(client.POST("/api/candidates/{candidate_id}/retry", at({ candidate_id }))),
   failedJobs: (run: number, limit: number) => ask(client.GET("/api/jobs", { params: { query: { run, status: "failed", limit } } })),
   cancel: (job_id: number) => ask(client.POST("/api/jobs/{job_id}/cancel", at({ job_id }))),
+  putFirst: (job_id: number) => ask(client.POST("/api/jobs/{job_id}/first", at({ job_id }))),
   addBackend: (body: { url: string; name?: string }) => ask(client.POST("/api/backends", { body })),
   changeBackend: (backend_id: number, body: { enabled?: boolean; name?: string }) => ask(client.PATCH("/api/backends/{backend_id}", { ...at({ backend_id }), body })),
   removeBackend: (backend_id: number) => ask(client.DELETE("/api/backends/{backend_id}", at({ backend_id }))),

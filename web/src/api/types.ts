@@ -31,6 +31,8 @@ export type FailureGroup = Schemas["FailureGroup"];
 export type Finding = Schemas["Finding"];
 /** As the deck tells it, and as events tell how it moved. */
 export type FinishLine = Pick<Schemas["Settled"], "run_id" | "step_id" | "top" | "settled" | "steady" | "votes">;
+export type DraftToForesee = Schemas["DraftToForesee"];
+export type SketchedStep = Schemas["SketchedStep"];
 export type ForecastToMake = Schemas["ForecastToMake"];
 export type FoundBinding = Schemas["FoundBinding"];
 export type FoursAnswer = Schemas["Fours"];

@@ -12,8 +12,11 @@ export interface DraftStep {
   inspection: Inspection;
   bound: Bound;
   gate: GateKind;
-  children: number | null;
+  /** Images made of each image of the step before; the hub keeps it with that step. */
+  each: number | null;
   topK: number | null;
+  /** The saved step whose workflow this is: what it costs is known. */
+  like: number | null;
 }
 /** A file that could not be read, why, and node by node what to do. */
 export interface Unread {
@@ -70,18 +73,19 @@ export class PipelineDraft {
   /** Begins with the steps of a pipeline that exists. */
   async open(pipeline: PipelineDetail): Promise<void> {
     this.clear();
-    const steps = await Promise.all(pipeline.steps.map(async (step) => ({ step, inspection: await api.inspect({ workflow: step.workflow }) })));
+    const steps = await Promise.all(pipeline.steps.map(async (step, at) => ({ step, each: pipeline.steps[at - 1]?.max_children ?? null, inspection: await api.inspect({ workflow: step.workflow }) })));
     this.name = pipeline.name;
     this.description = pipeline.description;
     this.of = pipeline;
-    this.steps = steps.map(({ step, inspection }) => ({
+    this.steps = steps.map(({ step, each, inspection }) => ({
       key: (this.#serial += 1),
       name: step.name,
       inspection,
       bound: readBound(step.bindings),
       gate: step.gate,
-      children: step.max_children,
+      each,
       topK: step.default_top_k,
+      like: step.id,
     }));
   }
 
@@ -106,16 +110,21 @@ export class PipelineDraft {
     this.unread = this.unread.filter((file) => file.key !== key);
   }
 
+  /** How many images each image of a step is a parent of, as the step after it says. */
+  childrenOf(at: number): number | null {
+    return this.steps[at + 1]?.each ?? null;
+  }
+
   save(): Promise<PipelineDetail> {
     return api.createPipeline({
       name: this.name.trim(),
       description: this.description,
-      steps: this.steps.map((step) => ({
+      steps: this.steps.map((step, at) => ({
         name: step.name.trim(),
         workflow: step.inspection.graph,
         bindings: writeBound(step.bound),
         gate: step.gate,
-        max_children: step.children,
+        max_children: this.childrenOf(at),
         default_top_k: step.topK,
       })),
     });
@@ -124,7 +133,7 @@ export class PipelineDraft {
   async #read(given: GivenFile): Promise<DraftStep> {
     const { name, ...file } = given;
     const inspection = await api.inspect(file);
-    const step: DraftStep = { key: (this.#serial += 1), name: nameOfStep(name), inspection, bound: readBound(inspection.proposal), gate: "auto", children: null, topK: null };
+    const step: DraftStep = { key: (this.#serial += 1), name: nameOfStep(name), inspection, bound: readBound(inspection.proposal), gate: "auto", each: null, topK: null, like: null };
     this.steps = [...this.steps, step];
     return step;
   }

@@ -1,7 +1,8 @@
 // A test run as its panel shows it: started, looked at until it is over, cancelled.
-import { api, Refused } from "../api/client";
+import { api, hubUrl, Refused } from "../api/client";
 import type { PipelineDetail, StepDetail, Trial, TrialToStart } from "../api/types";
 import { words } from "../words";
+import { base64 } from "./files";
 import type { Hub } from "./hub.svelte";
 import { later } from "./page.svelte";
 
@@ -15,6 +16,20 @@ export interface Sample {
   thumbhash: string;
 }
 
+/** Addresses of the newest pictures that test runs made, by pipeline and step. */
+const newest = new Map<string, string>();
+const placeOf = (pipeline: number, order: number): string => `${pipeline} ${order}`;
+
+/** Reads what the last test run of the step before made, in base64; null where there was none. */
+export function madeBefore(pipeline: number, step: StepDetail): (() => Promise<string | null>) | null {
+  const url = newest.get(placeOf(pipeline, step.order - 1));
+  if (url === undefined) return null;
+  return async () => {
+    const answer = await fetch(url).catch(() => null);
+    return answer?.ok ? base64(new Uint8Array(await answer.arrayBuffer())) : null;
+  };
+}
+
 export class TrialWatch {
   trial = $state.raw<Trial | null>(null);
   refusal = $state("");
@@ -23,7 +38,7 @@ export class TrialWatch {
 
   constructor(
     readonly pipeline: number,
-    readonly step: number,
+    readonly step: StepDetail,
   ) {}
 
   get over(): boolean {
@@ -33,7 +48,7 @@ export class TrialWatch {
   async start(wish: TrialToStart): Promise<void> {
     this.busy = true;
     this.refusal = "";
-    await this.#told(() => api.tryStep(this.pipeline, this.step, wish));
+    await this.#told(() => api.tryStep(this.pipeline, this.step.id, wish));
     this.#follow();
   }
 
@@ -56,6 +71,8 @@ export class TrialWatch {
   async #told(ask: () => Promise<Trial>): Promise<void> {
     try {
       this.trial = await ask();
+      const picture = this.trial.after[0];
+      if (picture) newest.set(placeOf(this.pipeline, this.step.order), hubUrl(picture));
     } catch (fault) {
       this.refusal = fault instanceof Refused ? fault.problem.detail : words.shell.noAnswer;
     }
