@@ -213,6 +213,14 @@ def _goes_first(known: Known) -> Step:
     return known, (Do.PUT_FIRST,) if waits else ()
 
 
+def _withdrawn(known: Known) -> Step:
+    if known.where is not Where.QUEUED:
+        return known, ()
+    if known.recalled:
+        return replace(known, where=Where.OVER), (Do.SETTLE_RECALL,)
+    return replace(known, where=Where.HERE), (Do.SUBMIT,)
+
+
 _RULES: Final[Mapping[Heard, Callable[[Known], Step]]] = {
     Heard.CLAIMED: lambda known: (known, (Do.SUBMIT,)),
     Heard.NOT_SENT: lambda known: (replace(known, where=Where.HERE), ()),
@@ -230,5 +238,5 @@ _RULES: Final[Mapping[Heard, Callable[[Known], Step]]] = {
     Heard.TAKEN_IN: lambda known: (replace(known, where=Where.OVER), (Do.FORGET,)),
     Heard.RECALL: _recalled,
     Heard.GOES_FIRST: _goes_first,
-    Heard.WITHDRAWN: lambda known: (replace(known, where=Where.HERE), (Do.SUBMIT,)),
+    Heard.WITHDRAWN: _withdrawn,
 }
