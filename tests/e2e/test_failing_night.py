@@ -135,7 +135,7 @@ def test_a_server_is_tested_before_it_is_added_and_renamed_after(night: Hub, pag
     page.get_by_label("Address").fill("http://127.0.0.1:9")
     page.get_by_role("button", name="Test", exact=True).click()
     page.get_by_text("is ComfyUI running?").wait_for()
-    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Add generator").click()
     page.get_by_role("button", name="Add anyway").click()
     page.get_by_text("Trying again").wait_for()
     page.get_by_role("button", name="Remove 127.0.0.1:9").click()
