@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from e2e.demo import Hub, on_stage, pictures, press
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from e2e.conftest import Start
 
@@ -179,3 +180,42 @@ def test_v_shows_the_pair_side_by_side_then_one_at_a_time_then_split(
     page.keyboard.press("v")
     line.wait_for(state="detached")
     flip.wait_for(state="detached")
+
+
+def test_a_pair_judged_a_while_ago_comes_again_unsaid_and_moves_no_rating(
+    start_demo: Start, page: Page
+) -> None:
+    hub = start_demo()
+    ids = [id for id, row in hub.candidates().items() if row["step_order"] == 4]
+    votes = [{"kind": "vote", "winner": a, "loser": b, "left": a} for a, b in batched(ids[:6])]
+    skips = [{"kind": "skip", "a": ids[-1], "b": ids[-2]} for _ in range(30)]
+    hub.post("/acts", {"acts": [{"id": str(uuid4()), **act} for act in (*votes, *skips)]})
+    before = standing(hub)
+    again: list[set[str]] = []
+
+    def until_one_comes_again(route: Route) -> None:
+        """The hub's own answers, until its dice give one that the test waits for."""
+        while not again:
+            answer = route.fetch()
+            pairs = [pair for pair in answer.json()["pairs"] if pair["repeat"]]
+            again.extend(
+                {pair[side]["picture"]["hash"] for side in ("left", "right")} for pair in pairs
+            )
+        route.fulfill(response=answer)
+
+    page.route("**/api/deck?*", until_one_comes_again, times=1)
+    page.goto(hub.last_step)
+    while set(on_stage(page)) != again[0]:
+        press(page, "ArrowUp")
+    press(page, "ArrowDown")
+    hub.until(lambda: hub.acts()[0]["kind"] == "tie", "it is answered", page=page)
+    assert standing(hub) == before
+
+
+def standing(hub: Hub) -> list[tuple[object, object]]:
+    rows = hub.candidates().values()
+    return [(row["elo"], row["votes"]) for row in rows if row["step_order"] == 4]
+
+
+def batched(ids: list[int]) -> list[tuple[int, int]]:
+    return list(zip(ids[::2], ids[1::2], strict=True))
