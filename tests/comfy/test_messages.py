@@ -107,6 +107,14 @@ def test_history_tells_success_with_its_files_and_times() -> None:
     assert done.ended_ms >= done.started_ms
 
 
+def test_a_time_beyond_all_clocks_is_none() -> None:
+    messages = [["execution_start", {"timestamp": 10**400}], ["execution_success", {}]]
+    status = {"status_str": "success", "completed": True, "messages": messages}
+    done = read_history("one", {"one": {"status": status, "outputs": {}}})
+    assert done is not None
+    assert done.started_ms is None
+
+
 def test_history_is_silent_while_a_job_runs() -> None:
     assert read_history("x", answer_to("success", "/api/history/")) is None
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.domain.prompts import MOST_CHARACTERS, resolve, unknown, varies
+from shortlist.domain.prompts import MOST_CHARACTERS, resolve, unknown
 
 HAIR = {"hair": ["red hair", "3::black hair", "{long|short} hair"], "sub/eyes": ["green eyes"]}
 
@@ -96,15 +96,6 @@ def test_wildcards_without_lines_are_named() -> None:
         "Nope",
         "nope2",
     )
-
-
-def test_a_plain_text_does_not_vary() -> None:
-    assert [varies(text) for text in ("a cat", "a {b|c}", "__x__", "<lora:a__b__c:1>")] == [
-        False,
-        True,
-        True,
-        False,
-    ]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from shortlist.services.acts import (
     UndoAct,
 )
 from shortlist.store.db import Database
-from shortlist.store.schema import ImageCandidate, PipelineRunStep
+from shortlist.store.schema import ImageCandidate, PipelineRun, PipelineRunStep
 
 ids = (f"act-{number}" for number in count())
 
@@ -477,6 +477,17 @@ def test_in_the_night_a_complete_step_does_not_wait(
     run.render()
     hour, minute = map(int, clock.split(":"))
     assert run.tick(datetime(2026, 1, 2, hour, minute, tzinfo=UTC)) is opens
+
+
+def test_a_night_in_a_zone_that_went_away_is_waited_out_and_holds_up_nothing(
+    studio: Callable[..., Studio],
+) -> None:
+    run = studio(kinds=KINDS, waiting=Waiting(30, night_from="22:00", night_until="07:00"))
+    run.render()
+    with run.db.transaction() as tx:
+        tx.execute(update(PipelineRun).values(time_zone="Europe/Atlantis"))
+    assert not run.tick(datetime(2026, 1, 2, 23, 0, tzinfo=UTC))
+    assert run.tick(datetime(2026, 1, 2, 23, 31, tzinfo=UTC))
 
 
 def test_a_night_ends_with_finished_images_and_the_last_word_left_to_the_person(

@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shortlist.comfy.plain import JSON, a_dict, a_list, a_text, an_id, is_whole
+from shortlist.comfy.plain import JSON, a_dict, a_list, a_text, an_id
 
 MAX_FILES = 1_000
 """Files taken of one history entry; more is a lying server."""
+
+_LATEST_MS = 2**53
+"""Times are kept as floats of seconds: what is later than this is a lying clock."""
 
 _OUT_OF_MEMORY = ("out of memory", "allocation on device", "not enough memory")
 
@@ -180,7 +183,9 @@ def _end(
 
 def _stamp(told: list[tuple[str, dict[str, JSON]]]) -> int | None:
     value = told[0][1].get("timestamp") if told else None
-    return value if is_whole(value) and isinstance(value, int) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < _LATEST_MS else None
 
 
 def _graph(entry: dict[str, JSON]) -> dict[str, JSON]:

@@ -48,11 +48,6 @@ def unknown(template: str, *, wildcards: Wildcards) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in named if not wildcards.get(name.lower())))
 
 
-def varies(template: str) -> bool:
-    """Whether the template can mean more than one text."""
-    return "{" in template or next(_named(template), None) is not None
-
-
 @dataclass(frozen=True, slots=True)
 class _Option:
     text: str

@@ -56,7 +56,7 @@ class RendererPool:
 
     @property
     def process_ids(self) -> list[int]:
-        """The workers that are up now, for `doctor` and for whoever watches memory."""
+        """The workers that are up now, for whoever watches memory."""
         return sorted(worker.process.pid for worker in self._all if worker.is_up)
 
     async def close(self) -> None:

@@ -22,7 +22,6 @@ from shortlist.simulator.painter import Drawing
 
 JsonObject: TypeAlias = dict[str, object]
 
-LATENT_PIXELS = 8
 MAX_BATCH = 8
 """A drawn batch stays small, whatever is asked for: each image costs real time."""
 

@@ -70,12 +70,6 @@ async def running(
         listener.close()
 
 
-async def serve(options: SimulatorOptions, host: str, port: int) -> None:
-    """Serves one simulator until the process is told to stop."""
-    config = _config(create_simulator(options), host=host, port=port)
-    await uvicorn.Server(config).serve()
-
-
 class _Guest(uvicorn.Server):
     """A server inside another program: signals are not its own, and it leaves when told to."""
 
@@ -105,11 +99,9 @@ class _Socket(WSProtocol):
             self.transport.close()
 
 
-def _config(app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Config:
+def _config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         ws=_Socket,
