@@ -28,7 +28,6 @@ export const wordsOfPipelines = {
   steps: (steps: number) => count(steps, "step"),
   all: "All pipelines",
   usual: "A run with the usual numbers",
-  noTime: "How long that takes is told once each step has made an image.",
   older: "There is a newer version of this pipeline.",
   newest: "Show the newest",
   drop: {

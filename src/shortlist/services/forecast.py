@@ -13,7 +13,7 @@ from shortlist.domain.model import DEFAULT_TOP_K, GateKind, JobStatus
 from shortlist.services.overview import RunView
 from shortlist.services.pipelines import StepView
 from shortlist.store.db import Tx
-from shortlist.store.schema import ImageCandidate, Job
+from shortlist.store.schema import BackendStep, ImageCandidate, Job
 
 SAMPLE: Final = 30
 """Newest jobs of a step that its time and size are measured on: enough to even out, few enough to
@@ -135,9 +135,16 @@ def _measured(tx: Tx, step_id: int) -> Measured:
         for job in jobs
         if job.started_at is not None and job.finished_at is not None
     ]
-    return Measured(
-        sum(times) / len(times) if times else None, None if size is None else float(size)
-    )
+    seconds = sum(times) / len(times) if times else _told(tx, step_id)
+    return Measured(seconds, None if size is None else float(size))
+
+
+def _told(tx: Tx, step_id: int) -> float | None:
+    """What servers say that the step takes: jobs so short that nobody saw them run."""
+    usual = func.coalesce(BackendStep.warm_seconds, BackendStep.cold_seconds)
+    return tx.execute(
+        select(func.avg(usual)).where(BackendStep.pipeline_step_id == step_id)
+    ).scalar()
 
 
 def _images(steps: Sequence[StepView] | Sequence[Draft], numbers: Numbers) -> list[int]:
