@@ -116,4 +116,15 @@ def _alike(tx: Tx, step_id: int) -> list[tuple[int, datetime | None]]:
             PipelineStep.comfy_workflow_json == workflow
         )
     )
-    return [(id, tried_at) for id, tried_at, bound in rows if bound == bindings]
+    wanted = _places(bindings)
+    return [(id, tried_at) for id, tried_at, bound in rows if _places(bound) == wanted]
+
+
+def _places(bound: object) -> object:
+    """Bindings without the `top` of a place: it is a server's limit, told when one was asked."""
+    if isinstance(bound, list):
+        return [_places(each) for each in bound]
+    if isinstance(bound, dict):
+        is_place = "node" in bound
+        return {k: _places(v) for k, v in bound.items() if not (is_place and k == "top")}
+    return bound
