@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 STEADY = re.compile(r"Top 3 about 9[1-9] % sure")
 TITLE = "Top 3 of Face Fix is steady"
+NEXT = "Base has 3 images without your vote."
 
 
 def settle(hub: Hub, run: GatedRun) -> None:
@@ -42,7 +43,7 @@ def test_a_steady_step_offers_its_gate_the_next_step_or_more_of_the_same(
     address = f"{hub.url}/#/vote?run={run.id}&step=2"
     page.goto(address)
     title = told(page)
-    page.get_by_text("Base has 3 images without your vote.").wait_for()
+    page.get_by_text(NEXT).wait_for()
     assert faults(page) == []
     assert title.evaluate("heading => heading === document.activeElement")
     hub.until(lambda: hub.acts()[0]["kind"] == "skip", "the skip is stored", page=page)
@@ -70,6 +71,7 @@ def test_a_steady_step_offers_its_gate_the_next_step_or_more_of_the_same(
     page.goto(address)
     forget(page)
     told(page)
+    page.get_by_text(NEXT).wait_for()
     page.keyboard.press("Enter")
     page.get_by_role("group", name="Which is better? Base").wait_for()
 
