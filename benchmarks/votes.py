@@ -32,6 +32,7 @@ CASES: Final = (
     People("30, ties", 30, 3, clarity=5.0, ties=0.1),
     People("30, slips", 30, 3, clarity=5.0, slips=0.05),
     People("30, confusing", 30, 3, clarity=1.5),
+    People("30, families, confusing", 30, 3, clarity=1.5, family=3),
     People("12, confusing", 12, 2, clarity=1.5),
     People("100, families", 100, 10, clarity=5.0, family=4),
 )
