@@ -39,14 +39,17 @@ def configure(*, level: str = "INFO", json: bool = False) -> None:
 class _StandardError(io.TextIOBase):
     """Where log lines go. A terminal or a pipe that is gone loses them and disturbs nobody."""
 
+    def __init__(self) -> None:
+        self._stream = sys.stderr
+
     def write(self, text: str) -> int:
         with suppress(OSError, ValueError):
-            sys.stderr.write(text)
+            self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         with suppress(OSError, ValueError):
-            sys.stderr.flush()
+            self._stream.flush()
 
 
 def get(room: str) -> structlog.typing.FilteringBoundLogger:

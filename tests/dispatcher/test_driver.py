@@ -137,7 +137,7 @@ async def test_a_waiting_job_is_put_before_all_that_waits_and_made_once(
 ) -> None:
     with database.transaction() as tx:
         make_run(tx, [drawn("base")], leaves=3)
-    slow = Fault(kind=FaultKind.SLOW, node_class="KSampler", seconds=2.0, times=1)
+    slow = Fault(kind=FaultKind.SLOW, node_class="KSampler", seconds=6.0, times=1)
     async with simulated(tmp_path, slow) as server, a_hub(database, tmp_path, lookahead=3) as hub:
         add_backend(database, server.url)
         await hub.until(
@@ -148,16 +148,22 @@ async def test_a_waiting_job_is_put_before_all_that_waits_and_made_once(
             database.run(lambda tx: work.put_first(tx, 3, now=now()))
             await hub.until(lambda tx: images(tx) == 3 and settled(tx))
             assert await stranger.history("theirs") is not None
-        assert hub.see(_jobs_of_images) == [1, 3, 2]
+        assert _rendered(tmp_path, hub.see(_jobs_by_prompt)) == [1, 3, 2]
         assert hub.see(attempts) == [1, 1, 1]
         with pytest.raises(Conflict, match="has ended"):
             database.run(lambda tx: work.put_first(tx, 3, now=now()))
     assert renders(tmp_path) == 4
 
 
-def _jobs_of_images(tx: Tx) -> list[int | None]:
-    """By whom images were made, in the order of their coming."""
-    return list(tx.execute(select(ImageCandidate.job_id).order_by(ImageCandidate.id)).scalars())
+def _jobs_by_prompt(tx: Tx) -> dict[str, int]:
+    return {prompt_id: id for id, prompt_id in tx.execute(select(Job.id, Job.prompt_id))}
+
+
+def _rendered(folder: Path, jobs: dict[str, int]) -> list[int]:
+    """The jobs whose images the server has saved, in that order."""
+    files = (folder / "comfyui" / "output").rglob("*.png")
+    by_time = sorted(files, key=lambda file: file.stat().st_mtime_ns)
+    return [jobs[file.parent.name] for file in by_time if file.parent.name in jobs]
 
 
 async def test_a_server_that_is_away_says_when_it_is_tried_again(

@@ -16,18 +16,11 @@ import pytest
 
 from simulator.talk import plain
 
-SERVE = """
-import asyncio, pathlib, sys
-from shortlist.simulator.options import SimulatorOptions
-from shortlist.simulator.server import serve
-options = SimulatorOptions(folder=pathlib.Path(sys.argv[1]), seconds_per_image=30)
-asyncio.run(serve(options, "127.0.0.1", int(sys.argv[2])))
-"""
-
 
 @contextmanager
 def process(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen([sys.executable, "-c", SERVE, str(folder), str(port)])
+    words = ("--folder", str(folder), "--port", str(port), "--seconds-per-image", "30")
+    child = subprocess.Popen([sys.executable, "-m", "shortlist", "simulator", *words])
     try:
         yield child
     finally:
