@@ -29,11 +29,9 @@ HERE = Path(__file__).parent
 # goes through hundreds of workflows, pictures, requests or histories. They are not even read:
 # Schemathesis thinks of its requests while it is imported, and moto takes its time.
 ALWAYS_SLOW = (
-    HERE / "api" / "test_bodies.py",
-    HERE / "api" / "test_door.py",
-    HERE / "api" / "test_live.py",
-    HERE / "api" / "test_schema.py",
+    HERE / "api",
     HERE / "cli",
+    HERE / "comfy" / "test_client.py",
     HERE / "comfy" / "test_convert.py",
     HERE / "comfy" / "test_hostile.py",
     HERE / "comfy" / "test_wire.py",
@@ -43,7 +41,9 @@ ALWAYS_SLOW = (
     HERE / "images",
     HERE / "services" / "test_gates_history.py",
     HERE / "services" / "test_triage_history.py",
+    HERE / "services" / "test_triage_walk.py",
     HERE / "simulator",
+    HERE / "store" / "test_migrate.py",
 )
 
 # The same histories each time: a change is judged by what it changes. `search` draws new ones.
@@ -69,8 +69,8 @@ def _always_slow(path: Path) -> bool:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker more than there are cores: many tests wait for a browser or another process."""
-    return (os.cpu_count() or 1) + 1
+    """One worker more than there are cores where tests wait for a browser or another process."""
+    return (os.cpu_count() or 1) + (0 if config.getoption("--quick") else 1)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
