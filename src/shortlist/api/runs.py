@@ -36,7 +36,6 @@ from shortlist.services import (
     overview,
     pipelines,
     runs,
-    trials,
     versions,
     work,
 )
@@ -79,10 +78,7 @@ def create_run(body: NewRun, rooms: InRooms, now: Now) -> RunSummary:
     )
 
     def create(tx: Tx) -> RunSummary:
-        run = overview.view(tx, runs.create(tx, new, now=now))
-        if not body.untried:
-            trials.require(tx, run.pipeline_id)
-        return summary(run)
+        return summary(overview.view(tx, runs.create(tx, new, now=now, untried=body.untried)))
 
     return rooms.database.run(create)
 
@@ -113,10 +109,8 @@ def copy_run(run_id: IdInPath, body: CopyOfRun, rooms: InRooms, now: Now) -> Run
     """Starts a run with the pipeline, prompt and numbers of another."""
 
     def copy(tx: Tx) -> RunSummary:
-        run = overview.view(tx, runs.copy(tx, run_id, name=body.name, now=now))
-        if not body.untried:
-            trials.require(tx, run.pipeline_id)
-        return summary(run)
+        made = runs.copy(tx, run_id, name=body.name, now=now, untried=body.untried)
+        return summary(overview.view(tx, made))
 
     return rooms.database.run(copy)
 

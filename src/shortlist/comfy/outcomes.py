@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shortlist.comfy.plain import JSON, a_dict, a_list, a_text, an_id
+from shortlist.comfy.plain import JSON, a_dict, a_list, a_text, an_id, is_whole
 
 MAX_FILES = 1_000
 """Files taken of one history entry; more is a lying server."""
@@ -183,9 +183,7 @@ def _end(
 
 def _stamp(told: list[tuple[str, dict[str, JSON]]]) -> int | None:
     value = told[0][1].get("timestamp") if told else None
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value < _LATEST_MS else None
+    return value if is_whole(value) and 0 <= value < _LATEST_MS else None
 
 
 def _graph(entry: dict[str, JSON]) -> dict[str, JSON]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 
@@ -56,7 +56,7 @@ def is_number(value: JSON) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def is_whole(value: JSON) -> bool:
+def is_whole(value: JSON) -> TypeGuard[int]:
     """True for an int that is not a boolean."""
     return isinstance(value, int) and not isinstance(value, bool)
 

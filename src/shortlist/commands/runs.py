@@ -22,16 +22,7 @@ from shortlist.commands.table import lines
 from shortlist.domain.gates import Waiting
 from shortlist.domain.model import RunStatus
 from shortlist.errors import BadInput, Conflict, NotFound
-from shortlist.services import (
-    approval,
-    forecast,
-    overview,
-    pipelines,
-    runs,
-    triage,
-    trials,
-    versions,
-)
+from shortlist.services import approval, forecast, overview, pipelines, runs, triage, versions
 from shortlist.services.acts import Act, ApproveAct, ConfirmAct, ReopenAct
 from shortlist.services.approval import GateView
 from shortlist.services.overview import ColumnView, RunView
@@ -65,10 +56,8 @@ def create(settings: Settings, wanted: Wanted) -> None:
     """Makes a run and says how many images it will make."""
 
     def make(tx: Tx) -> RunView:
-        run = overview.view(tx, runs.create(tx, _new(tx, settings, wanted), now=_now()))
-        if not wanted.untried:
-            trials.require(tx, run.pipeline_id)
-        return run
+        new = _new(tx, settings, wanted)
+        return overview.view(tx, runs.create(tx, new, now=_now(), untried=wanted.untried))
 
     with existing(settings) as database:
         run = database.run(make)
@@ -133,10 +122,7 @@ def copy(settings: Settings, name: str, *, new_name: str, untried: bool) -> None
     """Makes a run like another."""
 
     def make(tx: Tx) -> int:
-        run = find(tx, name)
-        if not untried:
-            trials.require(tx, run.pipeline_id)
-        return runs.copy(tx, run.id, name=new_name, now=_now())
+        return runs.copy(tx, find(tx, name).id, name=new_name, now=_now(), untried=untried)
 
     with existing(settings) as database:
         say(f'Run {database.run(make)}, "{new_name.strip()}".')

@@ -16,7 +16,7 @@ from shortlist.domain.model import (
     RunStatus,
 )
 from shortlist.errors import BadInput, Conflict, NotFound
-from shortlist.services import jobs, overview, plugins
+from shortlist.services import jobs, overview, plugins, trials
 from shortlist.services.journal import EventKind, append
 from shortlist.services.plugins import Kind
 from shortlist.store.db import Tx
@@ -69,8 +69,11 @@ class Change:
     status: RunStatus | None = None
 
 
-def create(tx: Tx, new: NewRun, *, now: datetime) -> int:
-    """Makes a run with one gate for each step; returns its id."""
+def create(tx: Tx, new: NewRun, *, now: datetime, untried: bool = True) -> int:
+    """Makes a run with one gate for each step; returns its id.
+
+    Raises `Conflict` for steps that never made an image, unless it may start `untried`.
+    """
     name = _named(new.name)
     _check_numbers(
         max_children=new.max_children, target_leaves=new.target_leaves, base_count=new.base_count
@@ -83,6 +86,9 @@ def create(tx: Tx, new: NewRun, *, now: datetime) -> int:
     ).all()
     if not steps:
         raise NotFound(f"There is no pipeline {new.pipeline_id}; choose one that exists.")
+    waiting = _waiting(new.waiting)
+    if not untried:
+        trials.require(tx, new.pipeline_id)
     run_id = tx.execute(
         insert(PipelineRun).returning(PipelineRun.id),
         {
@@ -101,7 +107,7 @@ def create(tx: Tx, new: NewRun, *, now: datetime) -> int:
             "last_order": steps[-1][1],
             "gated": gates.is_gated([gate for _, _, gate in steps]),
             "base_failures": 0,
-            **_waiting(new.waiting),
+            **waiting,
             "created_at": now,
         },
     ).scalar_one()
@@ -113,8 +119,8 @@ def create(tx: Tx, new: NewRun, *, now: datetime) -> int:
     return run_id
 
 
-def copy(tx: Tx, run_id: int, *, name: str, now: datetime) -> int:
-    """Makes a run with the pipeline, prompt and numbers of another; returns its id."""
+def copy(tx: Tx, run_id: int, *, name: str, now: datetime, untried: bool) -> int:
+    """Makes a run with the pipeline, prompt and numbers of another, as `create`; returns its id."""
     run = overview.view(tx, run_id)
     new = NewRun(
         pipeline_id=run.pipeline_id,
@@ -130,7 +136,7 @@ def copy(tx: Tx, run_id: int, *, name: str, now: datetime) -> int:
         policy=run.policy,
         rating=run.rating,
     )
-    return create(tx, new, now=now)
+    return create(tx, new, now=now, untried=untried)
 
 
 def change(tx: Tx, run_id: int, wish: Change, *, now: datetime) -> None:
