@@ -65,15 +65,16 @@ web-test:
 	@$(BIN)/python hatch_build.py test
 
 browser:
-	@for name in "$$CHROMIUM" chromium chromium-browser google-chrome google-chrome-stable \
-		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do \
+	@for name in "$$CHROMIUM" chromium-headless-shell chromium chromium-browser google-chrome \
+		google-chrome-stable "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do \
 		if command -v "$$name" >/dev/null 2>&1; then exit 0; fi; \
 	done; \
 	if [ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null; then \
-		echo "Installing Debian's chromium for the tests in a browser"; \
+		echo "Installing Debian's chromium, without its windows, for the tests in a browser"; \
 		apt-get update -qq || true; \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			chromium fonts-liberation >/dev/null; \
+		install="apt-get install -y -qq --no-install-recommends fonts-liberation"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		$$install chromium-headless-shell >/dev/null 2>&1 || $$install chromium >/dev/null; \
 	else \
 		echo "The tests need Chromium or Chrome: install it, or set CHROMIUM to its path"; exit 1; \
 	fi

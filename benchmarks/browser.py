@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Final, cast
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+# First the one without windows: a page costs a third in it, because no toolbar is drawn.
 NAMES: Final = (
+    "chromium-headless-shell",
     "chromium",
     "chromium-browser",
     "google-chrome",

@@ -25,7 +25,7 @@ from benchmarks.world import World, sqlite_world
 from shortlist.images.blobs import Blobs
 from shortlist.images.model import Rendered
 from shortlist.images.renderer import RendererPool
-from shortlist.services import jobs, selection
+from shortlist.services import results, selection
 from shortlist.store.db import Database
 
 EDGE = 1024
@@ -61,7 +61,7 @@ class Hub:
 
     def keep_row(self, rendered: Rendered, *, key: str, size_bytes: int) -> None:
         """Makes the picture a candidate."""
-        image = jobs.NewImage(
+        image = results.NewImage(
             key=key,
             sha256=rendered.sha256,
             media_type=rendered.media_type,
@@ -72,7 +72,7 @@ class Hub:
             regions=(),
         )
         with self.database.transaction() as tx:
-            jobs.ingest(tx, self.jobs.pop(), images=[image], now=datetime.now(UTC))
+            results.ingest(tx, self.jobs.pop(), images=[image], now=datetime.now(UTC))
 
 
 def files(count: int) -> list[bytes]:

@@ -15,7 +15,7 @@ import shortlist
 from shortlist.comfy.workflow import Graph, as_graph
 from shortlist.domain.model import BackendKind, GateKind, Health
 from shortlist.services import pipelines
-from shortlist.services.jobs import NewImage
+from shortlist.services.results import NewImage
 from shortlist.store.db import Tx
 from shortlist.store.schema import Backend
 

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 
 from shortlist.domain.model import BIRTH_ELO, IN_FLIGHT, CandidateStatus
-from shortlist.images.blobs import Blobs
+from shortlist.images.blobs import Blobs, tier_key
+from shortlist.images.model import Tier
 from shortlist.services import images
 from shortlist.store.db import Database, Tx
 from shortlist.store.schema import Act, ImageCandidate, Job, Vote
@@ -134,6 +135,11 @@ def _jobs(tx: Tx, every: dict[int, _Image]) -> Iterator[str]:
             yield f"job {id} is in flight for image {parent_id} of a rejected branch"
 
 
+def missing_tiers(blobs: Blobs, key: str) -> list[Tier]:
+    """The smaller copies that the original at `key` lacks."""
+    return [tier for tier in Tier if not blobs.exists(tier_key(key, tier))]
+
+
 def _files(every: dict[int, _Image], blobs: Blobs) -> Iterator[str]:
     """Every image has its bytes and its tiers."""
     for image in every.values():
@@ -141,5 +147,5 @@ def _files(every: dict[int, _Image], blobs: Blobs) -> Iterator[str]:
             yield f"image {image.id} has no file"
         elif hashlib.sha256(blobs.get(image.image_path)).hexdigest() != image.content_hash:
             yield f"image {image.id} has other bytes than its hash"
-        elif blobs.missing_tiers(image.image_path):
+        elif missing_tiers(blobs, image.image_path):
             yield f"image {image.id} lacks tiers"

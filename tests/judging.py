@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, update
 from builders import NOW, a_backend, a_pipeline, an_image
 from shortlist.domain.model import GateKind, JobStatus, WalkAnswer
 from shortlist.domain.pairing import Key
-from shortlist.services import deck, jobs, runs, triage
+from shortlist.services import deck, results, runs, triage
 from shortlist.services.acts import Act, KillAct, RedoAct, TieAct, UndoAct, VoteAct, WalkAct
 from shortlist.services.triage import Result
 from shortlist.services.walks import Walk, walk_view
@@ -58,7 +58,7 @@ class Studio:
         """A new image: a base, or a child of `parent` in the next step."""
         job = self.job(parent, run=run)
         with self.database.transaction() as tx:
-            (made,) = jobs.ingest(tx, job, images=[an_image()], now=NOW)
+            (made,) = results.ingest(tx, job, images=[an_image()], now=NOW)
         return made
 
     def images(self, number: int, parent: int | None = None) -> list[int]:
@@ -68,7 +68,9 @@ class Studio:
         """Base images of one job."""
         job = self.job(None)
         with self.database.transaction() as tx:
-            return list(jobs.ingest(tx, job, images=[an_image() for _ in range(number)], now=NOW))
+            return list(
+                results.ingest(tx, job, images=[an_image() for _ in range(number)], now=NOW)
+            )
 
     def line(self, length: int = 4) -> list[int]:
         """A base image and its only child and so on, `length` images in all."""

@@ -17,8 +17,8 @@ from judging import Studio
 from shortlist.images.blobs import tier_key
 from shortlist.images.model import Tier
 from shortlist.images.renditions import render
-from shortlist.services import jobs
-from shortlist.services.jobs import NewImage
+from shortlist.services import results
+from shortlist.services.results import NewImage
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def store(running: Started, studio: Studio) -> Callable[[str], Stored]:
             key, rendered.sha256, rendered.media_type, 640, 480, len(file.getvalue()), "", []
         )
         job = studio.job(None)
-        running.database.run(lambda tx: jobs.ingest(tx, job, images=[image], now=NOW))
+        running.database.run(lambda tx: results.ingest(tx, job, images=[image], now=NOW))
         return Stored(file.getvalue(), rendered.sha256, key)
 
     return stored

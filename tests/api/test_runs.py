@@ -215,6 +215,19 @@ def test_an_image_is_shown_with_its_family(client: httpx2.Client, studio: Studio
     assert client.get(f"/api/candidates/{final}").json()["children_cards"] == []
 
 
+def test_how_some_images_stand_is_asked_at_once(client: httpx2.Client, studio: Studio) -> None:
+    base, face, _, final = studio.line()
+    kill = {"id": str(uuid4()), "kind": "kill", "candidate": face}
+    assert client.post("/api/acts", json={"acts": [kill]}).json()["results"][0]["ok"]
+    shown = client.get(f"/api/candidates?ids={final},{base},{face},9999").json()
+    states = {card["id"]: (card["status"], card["dead"]) for card in shown}
+    assert states == {base: ("active", False), face: ("rejected", False), final: ("active", True)}
+    assert client.get("/api/candidates?ids=").json() == []
+    refused = client.get(f"/api/candidates?ids={','.join(['1'] * 201)}")
+    assert refused.status_code == 422
+    assert refused.json()["detail"] == "Name at most 200 real images."
+
+
 def test_jobs_are_listed_newest_first_and_one_can_be_stopped(
     running: Started, client: httpx2.Client, studio: Studio
 ) -> None:

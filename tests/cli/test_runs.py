@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from builders import NOW, a_backend, a_pipeline, an_image
 from cli.shell import Shell
 from shortlist.domain.model import GateKind
-from shortlist.services import jobs, selection
+from shortlist.services import results, selection
 from shortlist.store.db import Database
 from shortlist.store.schema import ImageCandidate, PipelineStep
 
@@ -34,7 +34,7 @@ def render(db: Database, most: int = 1000) -> int:
         if claimed is None:
             return made
         with db.transaction() as tx:
-            jobs.ingest(tx, claimed.job_id, images=[an_image()], now=NOW)
+            results.ingest(tx, claimed.job_id, images=[an_image()], now=NOW)
     return most
 
 

@@ -22,13 +22,14 @@ from dispatcher.watched import (
     statuses,
     the_backend,
 )
+from invariants import missing_tiers
 from rendering import a_hub, add_backend, drawn, inverted, make_run, now, plain_image, until
 from shortlist.comfy.client import ComfyClient
 from shortlist.dispatcher.progress import Tick
 from shortlist.domain.model import Health, JobStatus
 from shortlist.errors import Conflict
 from shortlist.images.model import Tier
-from shortlist.services import backends, branches, jobs, work
+from shortlist.services import backends, branches, jobs
 from shortlist.simulator.options import Fault, FaultKind, Version
 from shortlist.store.db import Database, Tx
 from shortlist.store.schema import ImageCandidate, Job
@@ -46,7 +47,7 @@ async def test_images_come_from_the_first_step_to_the_last(db: Database, tmp_pat
         assert hub.see(the_backend).health is Health.OK
         assert hub.see(the_backend).simulator
     assert hub.blobs.exists(child.image_path)
-    assert hub.blobs.missing_tiers(child.image_path) == []
+    assert missing_tiers(hub.blobs, child.image_path) == []
     assert (child.media_type, child.width > 512, len(child.content_hash)) == ("image/png", True, 64)
     assert child.parent_id is not None
     assert set(hub.see(statuses)) == {JobStatus.SUCCEEDED}
@@ -145,13 +146,13 @@ async def test_a_waiting_job_is_put_before_all_that_waits_and_made_once(
         )
         async with ComfyClient(server.url, client_id="stranger") as stranger:
             await stranger.submit("theirs", plain_image(), extra_pnginfo={})
-            database.run(lambda tx: work.put_first(tx, 3, now=now()))
+            database.run(lambda tx: jobs.put_first(tx, 3, now=now()))
             await hub.until(lambda tx: images(tx) == 3 and settled(tx))
             assert await stranger.history("theirs") is not None
         assert _rendered(tmp_path, hub.see(_jobs_by_prompt)) == [1, 3, 2]
         assert hub.see(attempts) == [1, 1, 1]
         with pytest.raises(Conflict, match="has ended"):
-            database.run(lambda tx: work.put_first(tx, 3, now=now()))
+            database.run(lambda tx: jobs.put_first(tx, 3, now=now()))
     assert renders(tmp_path) == 4
 
 
@@ -266,7 +267,7 @@ async def test_every_version_of_the_server_is_driven_alike(
         await hub.until(lambda tx: images(tx, step=2) == 2 and settled(tx))
         assert hub.see(errors) == []
         assert hub.see(the_backend).version == version.value
-    assert Tier.SMALL not in hub.blobs.missing_tiers(hub.see(_a_key))
+    assert Tier.SMALL not in missing_tiers(hub.blobs, hub.see(_a_key))
 
 
 def _a_key(tx: Tx) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from invariants import missing_tiers
 from shortlist.images.blobs import Blobs, Swept
 from shortlist.images.model import Unreachable
 
@@ -202,7 +203,7 @@ def test_an_image_that_comes_in_while_the_sweep_asks_stays(tmp_path, image):
 
     assert blobs.sweep(known, older_than=NOW - HOUR) == Swept(0, 0, 0)
     assert blobs.get(key) == image[0]
-    assert blobs.missing_tiers(key) == []
+    assert missing_tiers(blobs, key) == []
 
 
 def test_foreign_files_are_left_alone(tmp_path, image):

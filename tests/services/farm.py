@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from builders import NOW, a_backend, a_pipeline, an_image
 from shortlist.domain.job_states import Cause
 from shortlist.domain.model import GateKind
-from shortlist.services import failures, jobs, runs, selection
+from shortlist.services import failures, jobs, results, runs, selection
 from shortlist.services.assignments import Blame, Took
 from shortlist.services.runs import Change, NewRun
 from shortlist.services.selection import Claimed
@@ -63,7 +63,7 @@ class Farm:
     def makes(self, server: int, took: Took | None = None) -> int:
         job = self.claims(server)
         with self.database.transaction() as tx:
-            (made,) = jobs.ingest(tx, job, images=[an_image()], now=NOW, took=took)
+            (made,) = results.ingest(tx, job, images=[an_image()], now=NOW, took=took)
         return made
 
     def order_of(self, job: int) -> int:

@@ -23,7 +23,7 @@ from model import Image, Job, Run
 from services.test_next_job import SEEDS, History
 from shortlist.domain.model import GateKind, Policy
 from shortlist.errors import Unavailable
-from shortlist.services import ahead, branches, jobs, runs, selection
+from shortlist.services import ahead, branches, results, runs, selection
 from shortlist.services.selection import Claimed, Look, Overtaken
 from shortlist.store import schema
 from shortlist.store.db import Database, Tx
@@ -143,7 +143,7 @@ def _make(database: Database, seed: int) -> str:
     """One more image; why it was chosen."""
     claimed = _claim(database, seed)
     with database.transaction() as tx:
-        jobs.ingest(tx, claimed.job_id, images=[an_image()], now=NOW)
+        results.ingest(tx, claimed.job_id, images=[an_image()], now=NOW)
         reason = tx.execute(
             select(schema.Job.reason).where(schema.Job.id == claimed.job_id)
         ).scalar_one()

@@ -14,7 +14,17 @@ from builders import NOW, a_backend, a_pipeline, an_image
 from shortlist.domain.gates import Waiting
 from shortlist.domain.model import GateKind, GateState, Pin, RunStatus
 from shortlist.errors import BadInput, Conflict, NotFound
-from shortlist.services import approval, branches, jobs, nights, overview, runs, selection, triage
+from shortlist.services import (
+    approval,
+    branches,
+    jobs,
+    nights,
+    overview,
+    results,
+    runs,
+    selection,
+    triage,
+)
 from shortlist.services.acts import (
     Act,
     ApproveAct,
@@ -78,7 +88,7 @@ class Studio:
             if claimed is None:
                 return made
             with self.db.transaction() as tx:
-                jobs.ingest(tx, claimed.job_id, images=[an_image()], now=NOW)
+                results.ingest(tx, claimed.job_id, images=[an_image()], now=NOW)
         return most
 
     def act(self, act: Act, *, person: str = "me", now: datetime = NOW) -> triage.Result:

@@ -30,7 +30,7 @@ from model import Image, Job, Run
 from shortlist.domain.forecast import StepPlan, images_per_step
 from shortlist.domain.model import GateKind, Pin, RunStatus
 from shortlist.errors import Conflict
-from shortlist.services import branches, jobs, runs, selection, triage
+from shortlist.services import branches, results, runs, selection, triage
 from shortlist.services.acts import Act, ApproveAct, PinAct, RedoAct, ReopenAct, UndoAct
 from shortlist.store import schema
 from shortlist.store.db import Database
@@ -114,7 +114,7 @@ class History(RuleBasedStateMachine):
     @rule(target=images, job=consumes(flying), many=st.sampled_from([1, 1, 1, 2]))
     def a_result_comes(self, job: Job, many: int) -> object:
         with self.database.transaction() as tx:
-            made = jobs.ingest(tx, job.id, images=[an_image() for _ in range(many)], now=NOW)
+            made = results.ingest(tx, job.id, images=[an_image() for _ in range(many)], now=NOW)
         expected = self.world.result(job, made[0] if made else 0, many)
         assert made == [image.id for image in expected]
         return multiple(*expected)
@@ -272,4 +272,4 @@ def _render(database: Database, backend: int) -> None:
         if claimed is None:
             return
         with database.transaction() as tx:
-            jobs.ingest(tx, claimed.job_id, images=[an_image()], now=NOW)
+            results.ingest(tx, claimed.job_id, images=[an_image()], now=NOW)

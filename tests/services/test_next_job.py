@@ -37,7 +37,7 @@ from shortlist.domain.model import (
 )
 from shortlist.domain.next_job import Parent
 from shortlist.domain.next_job import raffle as drawn
-from shortlist.services import branches, holds, jobs, runs, selection
+from shortlist.services import branches, holds, jobs, results, runs, selection
 from shortlist.store import schema
 from shortlist.store.db import Database, Tx
 from shortlist.store.schema import ImageCandidate, PipelineRunStep
@@ -117,7 +117,7 @@ class History(RuleBasedStateMachine):
     def _result(self, job: Job, count: int) -> object:
         known = [image.id for image in self.world.images]
         with self.database.transaction() as tx:
-            made = jobs.ingest(tx, job.id, images=[an_image() for _ in range(count)], now=NOW)
+            made = results.ingest(tx, job.id, images=[an_image() for _ in range(count)], now=NOW)
         if job.answered:
             assert set(made) <= set(known)
             return multiple()
@@ -298,7 +298,7 @@ def test_several_servers_asking_at_once_never_overfill_a_parent(funnel: Database
         done = 0
         while done < 12 and (claimed := _claim(funnel, worker * 1000 + done)):
             funnel.run(
-                lambda tx, id=claimed.job_id: jobs.ingest(tx, id, images=[an_image()], now=NOW)
+                lambda tx, id=claimed.job_id: results.ingest(tx, id, images=[an_image()], now=NOW)
             )
             done += 1
         return done
@@ -332,7 +332,9 @@ def test_the_same_database_and_seed_choose_the_same_job(funnel: Database) -> Non
     for seed in range(12):
         claimed = _claim(funnel, seed)
         assert claimed is not None
-        funnel.run(lambda tx, id=claimed.job_id: jobs.ingest(tx, id, images=[an_image()], now=NOW))
+        funnel.run(
+            lambda tx, id=claimed.job_id: results.ingest(tx, id, images=[an_image()], now=NOW)
+        )
     with funnel.snapshot() as tx:
         chosen = [selection.choose(tx, seed=seed) for seed in range(30)]
         again = [selection.choose(tx, seed=seed) for seed in range(30)]
@@ -342,7 +344,7 @@ def test_the_same_database_and_seed_choose_the_same_job(funnel: Database) -> Non
 def test_a_job_keeps_why_it_was_chosen(funnel: Database) -> None:
     base = _claim(funnel, 1)
     assert base is not None
-    funnel.run(lambda tx: jobs.ingest(tx, base.job_id, images=[an_image()], now=NOW))
+    funnel.run(lambda tx: results.ingest(tx, base.job_id, images=[an_image()], now=NOW))
     child = _claim(funnel, 7)
     assert child is not None
     with funnel.snapshot() as tx:

@@ -13,7 +13,15 @@ from shortlist.comfy.workflow import Bindings, Graph, as_graph
 from shortlist.domain.job_states import Cause
 from shortlist.domain.model import GateKind, JobStatus
 from shortlist.errors import BadInput, Conflict, NotFound
-from shortlist.services import assignments, failures, jobs, overview, pipelines, versions, votes
+from shortlist.services import (
+    assignments,
+    failures,
+    overview,
+    pipelines,
+    results,
+    versions,
+    votes,
+)
 from shortlist.services.assignments import Took
 from shortlist.services.failures import Key
 from shortlist.store.db import Database
@@ -77,7 +85,7 @@ def test_what_failed_is_retried_with_the_changed_step_and_history_stays(farm: Fa
     assert after[job] == run.columns[1].step_id
     with farm.database.transaction() as tx:
         status, recall = tx.execute(select(Job.status, Job.recall).where(Job.id == flying)).one()
-        (made,) = jobs.ingest(tx, job, images=[an_image()], now=NOW)
+        (made,) = results.ingest(tx, job, images=[an_image()], now=NOW)
         parent = tx.execute(
             select(ImageCandidate.parent_id).where(ImageCandidate.id == made)
         ).scalar_one()
@@ -91,7 +99,7 @@ def test_images_of_both_versions_of_a_step_are_compared(farm: Farm) -> None:
     version = edited(farm)
     with farm.database.transaction() as tx:
         versions.move(tx, farm.run, version, now=NOW)
-        (new,) = jobs.ingest(tx, late, images=[an_image()], now=NOW)  # after it was taken back
+        (new,) = results.ingest(tx, late, images=[an_image()], now=NOW)  # after it was taken back
         first, second = votes.pair(tx, old, new)
     assert {first.id, second.id} == {old, new}
 
@@ -102,7 +110,7 @@ def test_another_n_of_a_step_holds_for_the_images_there(farm: Farm) -> None:
     with farm.database.transaction() as tx:
         gates = [GateKind.AUTO] * 2
         versions.move(tx, farm.run, a_pipeline(tx, gates=gates, max_children=[5, None]), now=NOW)
-        jobs.ingest(tx, late, images=[an_image()], now=NOW)
+        results.ingest(tx, late, images=[an_image()], now=NOW)
     assert limits(farm)[base] == 5
     with farm.database.transaction() as tx:
         versions.move(tx, farm.run, a_pipeline(tx, gates=gates), now=NOW)

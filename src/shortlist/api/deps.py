@@ -190,25 +190,31 @@ Now = Annotated[datetime, Depends(now)]
 MOST_AT_HAND: Final = 200
 """Images or pairs that a page may already hold."""
 
+_Ids = Annotated[
+    str,
+    Query(pattern=r"^([0-9]+(,[0-9]+)*)?$", max_length=4_000, description="images: 7,12,40"),
+]
 
-def ids_at_hand(
-    exclude: Annotated[
-        str,
-        Query(
-            pattern=r"^([0-9]+(,[0-9]+)*)?$",
-            max_length=4_000,
-            description="images at hand: 7,12,40",
-        ),
-    ] = "",
-) -> list[int]:
+
+def ids_at_hand(exclude: _Ids = "") -> list[int]:
     """The images that a page already holds; raises `BadInput` for what can't be such."""
-    ids = [int(id) for id in exclude.split(",") if id]
+    return _real_images(exclude, field="exclude")
+
+
+def ids_asked(ids: _Ids) -> list[int]:
+    """The images that a page asks about; raises `BadInput` for what can't be such."""
+    return _real_images(ids, field="ids")
+
+
+def _real_images(text: str, *, field: str) -> list[int]:
+    ids = [int(id) for id in text.split(",") if id]
     if len(ids) > MOST_AT_HAND or any(id > LARGEST_ID for id in ids):
-        raise BadInput(f"Name at most {MOST_AT_HAND} real images.", field="exclude")
+        raise BadInput(f"Name at most {MOST_AT_HAND} real images.", field=field)
     return ids
 
 
 AtHand = Annotated[list[int], Depends(ids_at_hand)]
+IdsAsked = Annotated[list[int], Depends(ids_asked)]
 IdInPath = Annotated[int, InPath(ge=1, le=LARGEST_ID)]
 IdInQuery = Annotated[int | None, Query(ge=1, le=LARGEST_ID)]
 StepInQuery = Annotated[int | None, Query(ge=1, le=1000, description="the step's order")]

@@ -12,7 +12,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 
-from shortlist.api.deps import IdInPath, InRooms, Now, Rooms
+from shortlist.api.deps import IdInPath, IdsAsked, InRooms, Now, Rooms
 from shortlist.api.edge import StrictRoute
 from shortlist.api.models import Belief, Candidate, Card, JobSummary, KillRecord
 from shortlist.images.blobs import media_type, tier_key
@@ -32,6 +32,13 @@ _PICTURE_ANSWERS: Final[dict[int | str, dict[str, object]]] = {
     200: {"content": {kind.value: {} for kind in MediaType}, "description": "The picture"},
     304: {"description": "The browser has it already"},
 }
+
+
+@router.get("/candidates", operation_id="get_candidates")
+def get_candidates(asked: IdsAsked, rooms: InRooms) -> list[Card]:
+    """How some images stand now, by id; an unknown one is left out."""
+    with rooms.database.snapshot() as tx:
+        return _cards(list(images.cards(tx, asked).values()))
 
 
 @router.get("/candidates/{candidate_id}", operation_id="get_candidate")

@@ -96,7 +96,7 @@ def put_job_first(job_id: IdInPath, rooms: InRooms, now: Now) -> JobSummary:
     """Puts a job that waits at its server before all others that wait there."""
 
     def put(tx: Tx) -> JobSummary:
-        work.put_first(tx, job_id, now=now)
+        jobs.put_first(tx, job_id, now=now)
         return JobSummary.model_validate(work.view(tx, job_id))
 
     return rooms.database.run(put)

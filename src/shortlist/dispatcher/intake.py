@@ -25,9 +25,10 @@ from shortlist.images.model import (
     Rendered,
     RenderingStopped,
 )
-from shortlist.services import jobs
+from shortlist.services import results
 from shortlist.services.assignments import Took
-from shortlist.services.jobs import Flight, NewImage
+from shortlist.services.jobs import Flight
+from shortlist.services.results import NewImage
 
 MOST_IMAGES: Final = 64
 """Images taken of one job; ComfyUI's own editor stops at a batch of 64, too."""
@@ -147,7 +148,7 @@ class Intake:
     ) -> None:
         now = self._desk.clock()
         made = await self._desk.write(
-            lambda tx: jobs.ingest(tx, flight.job_id, images=images, now=now, took=took)
+            lambda tx: results.ingest(tx, flight.job_id, images=images, now=now, took=took)
         )
         log.info("job_ingested", job=flight.job_id, candidates=made)
 

@@ -109,10 +109,6 @@ class Blobs:
             return False
         return True
 
-    def missing_tiers(self, key: str) -> list[Tier]:
-        """The tiers to make again: `put_image` with the original, rendered once more."""
-        return [tier for tier in Tier if not self.exists(tier_key(key, tier))]
-
     def sweep(self, known: Callable[[list[str]], set[str]], *, older_than: datetime) -> Swept:
         """Removes what is older and has no row; `known` tells which of some hashes have one.
 

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, func, select, text, update
 
 from shortlist.domain.model import CandidateStatus, JobStatus
 from shortlist.errors import Conflict, NotFound
-from shortlist.services.journal import EventKind
+from shortlist.services.journal import EventKind, job_changed
 from shortlist.store.db import Tx
 from shortlist.store.schema import IN_FLIGHT, LIVE, ImageCandidate, Job
 
@@ -177,14 +177,13 @@ def _cancel(tx: Tx, run_id: int, *, bounds: dict[str, object], now: datetime) ->
         News(
             EventKind.JOB_CHANGED,
             run_id,
-            {
-                "job": job.id,
-                "status": JobStatus.CANCELLED.value,
-                "step_id": job.pipeline_step_id,
-                "parent_id": job.parent_id,
-                "backend_id": job.backend_id,
-                "error": None,
-            },
+            job_changed(
+                job.id,
+                JobStatus.CANCELLED,
+                job.pipeline_step_id,
+                job.parent_id,
+                job.backend_id,
+            ),
         )
         for job in jobs
     ]

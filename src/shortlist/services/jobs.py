@@ -1,7 +1,8 @@
-"""A job's life after the claim: submitted, running, ended; and its result made a candidate.
+"""A job's life after the claim: submitted, running, ended, and the wishes of people between.
 
 Every change of state is conditional on the state before, so that a repeat after a crash changes
-nothing. A job in flight holds a place at its parent; each end gives the place back once.
+nothing. A job in flight holds a place at its parent; each end gives the place back once, a good
+one in `results`.
 """
 
 from __future__ import annotations
@@ -10,43 +11,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, select, update
 
 from shortlist.domain.job_states import Cause
 from shortlist.domain.model import (
-    BIRTH_ELO,
     IN_FLIGHT,
-    CandidateStatus,
-    GateKind,
     JobStatus,
 )
 from shortlist.errors import Conflict, NotFound
-from shortlist.services import assignments, holds, parking, trials
-from shortlist.services.assignments import NO_BLAME, Blame, Took
-from shortlist.services.journal import EventKind, append
+from shortlist.services import assignments, holds, parking
+from shortlist.services.assignments import NO_BLAME, Blame
+from shortlist.services.journal import EventKind, append, job_changed
 from shortlist.services.parking import Failure
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
     ImageCandidate,
     Job,
-    PipelineRun,
-    PipelineRunStep,
-    PipelineStep,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class NewImage:
-    """A stored image that wants to become a candidate. `regions`: boxes as fractions."""
-
-    key: str
-    sha256: str
-    media_type: str
-    width: int
-    height: int
-    size_bytes: int
-    thumbhash: str
-    regions: Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +47,8 @@ class Flight:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A job as the functions below need it, read under the tree lock."""
+class Row:
+    """What decides about a job; read it under the tree lock before a change."""
 
     id: int
     run_id: int
@@ -126,7 +107,7 @@ def renew(tx: Tx, job_id: int, *, prompt_id: str, workflow: str, now: datetime) 
         )
     ).rowcount
     if changed:
-        _tell(tx, _row(tx, job_id), status=JobStatus.PENDING, now=now)
+        tell(tx, read(tx, job_id), status=JobStatus.PENDING, now=now)
     return bool(changed)
 
 
@@ -140,7 +121,7 @@ def fail(
     alone, where only the server lacks something and there is another one.
     """
     tx.lock_tree()
-    job = _row(tx, job_id)
+    job = read(tx, job_id)
     if job.status not in IN_FLIGHT:
         return
     _end(tx, job, status=JobStatus.FAILED, kind=kind, error=error, now=now)
@@ -155,7 +136,7 @@ def fail(
             holds.hold(tx, job.run_id, step, reason=error, now=now)
     else:
         parking.count(tx, Failure(job.run_id, step, job.parent_id, backend, kind))
-    _tell(tx, job, status=JobStatus.FAILED, now=now, error=error)
+    tell(tx, job, status=JobStatus.FAILED, now=now, error=error)
 
 
 def take_back(tx: Tx, *which: ColumnElement[bool], now: datetime) -> int:
@@ -171,12 +152,23 @@ def take_back(tx: Tx, *which: ColumnElement[bool], now: datetime) -> int:
 def cancel(tx: Tx, job_id: int, *, now: datetime) -> None:
     """Ends a job in flight at a person's wish; its driver then takes it back from the backend."""
     tx.lock_tree()
-    job = _row(tx, job_id)
+    job = read(tx, job_id)
     if job.status not in IN_FLIGHT:
         raise Conflict(f"Job {job_id} has already ended ({job.status}); there is nothing to stop.")
     _end(tx, job, status=JobStatus.CANCELLED, kind=None, error=None, now=now)
     tx.execute(update(Job).where(Job.id == job_id).values(recall=True))
-    _tell(tx, job, status=JobStatus.CANCELLED, now=now)
+    tell(tx, job, status=JobStatus.CANCELLED, now=now)
+
+
+def put_first(tx: Tx, job_id: int, *, now: datetime) -> None:
+    """Wishes a job before all that waits at its server, whoever put it there; its driver sees to
+    it. Which job is chosen next does not change for it. Raises `Conflict` where none waits."""
+    job = read(tx, job_id)
+    if job.status not in (JobStatus.PENDING, JobStatus.SUBMITTED):
+        state = "runs already" if job.status is JobStatus.RUNNING else f"has ended ({job.status})"
+        raise Conflict(f"Job {job_id} {state}; only a job that waits can go first.")
+    tx.execute(update(Job).where(Job.id == job_id).values(goes_first=True))
+    tell(tx, job, status=job.status, now=now)
 
 
 def recalled(tx: Tx, job_id: int) -> None:
@@ -184,68 +176,8 @@ def recalled(tx: Tx, job_id: int) -> None:
     tx.execute(update(Job).where(Job.id == job_id).values(recall=False))
 
 
-def ingest(
-    tx: Tx,
-    job_id: int,
-    *,
-    images: Sequence[NewImage],
-    now: datetime,
-    took: Took | None = None,
-) -> list[int]:
-    """Makes the job's images candidates, as many as its parent has places for; returns their ids.
-
-    The rest stays with the job. A repeat returns what the first call made. A result that comes
-    after its job was cancelled still counts where there is a place: the GPU time is spent.
-    """
-    tx.lock_tree()
-    job = _row(tx, job_id)
-    made = _results(tx, job_id)
-    if made is not None:
-        return made
-    birth = _birth(tx, job)
-    ids = [
-        _insert(tx, job, birth, image=image, index=index, now=now)
-        for index, image in enumerate(images[: birth.places])
-    ]
-    _settle(tx, job, made=len(ids), kept=images[birth.places :], now=now)
-    assignments.succeeded(tx, job.backend_id, job.step_id, took=took)
-    trials.passed(tx, job.step_id, now=now)
-    for id in ids:
-        append(tx, EventKind.CANDIDATE_MADE, run_id=job.run_id, data={"candidate": id}, now=now)
-    status = JobStatus.SUCCEEDED if job.status in IN_FLIGHT else job.status
-    _tell(tx, job, status=status, now=now)
-    return ids
-
-
-@dataclass(frozen=True, slots=True)
-class _Birth:
-    """What a new candidate of a job is born with; `places`: how many its parent can still take.
-
-    `step_id` is the run's present one, which the job's need not be when its result came late.
-    """
-
-    path: str
-    step_id: int
-    step_order: int
-    rejected_ancestors: int
-    child_limit: int
-    advances: bool
-    places: int
-
-
-def _results(tx: Tx, job_id: int) -> list[int] | None:
-    """The candidates a job has made, null when its result has not come yet."""
-    made = tx.execute(
-        select(ImageCandidate.id)
-        .where(ImageCandidate.job_id == job_id)
-        .order_by(ImageCandidate.output_index)
-    ).scalars()
-    ids = list(made)
-    kept = tx.execute(select(Job.kept).where(Job.id == job_id)).scalar_one()
-    return ids if ids or kept else None
-
-
-def _row(tx: Tx, job_id: int) -> _Row:
+def read(tx: Tx, job_id: int) -> Row:
+    """A job as it stands. Raises `NotFound`."""
     row = tx.execute(
         select(
             Job.id,
@@ -259,7 +191,7 @@ def _row(tx: Tx, job_id: int) -> _Row:
     ).one_or_none()
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
-    return _Row(*row)
+    return Row(*row)
 
 
 def _advance(
@@ -270,12 +202,12 @@ def _advance(
         update(Job).where(Job.id == job_id, Job.status.in_(before)).values(status=to, **stamp)
     ).rowcount
     if changed:
-        _tell(tx, _row(tx, job_id), status=to, now=now)
+        tell(tx, read(tx, job_id), status=to, now=now)
 
 
 def _end(
     tx: Tx,
-    job: _Row,
+    job: Row,
     *,
     status: JobStatus,
     kind: Cause | None,
@@ -295,105 +227,7 @@ def _end(
         )
 
 
-def _birth(tx: Tx, job: _Row) -> _Birth:
-    step_id, order, gate, step_limit, run_limit, last = tx.execute(
-        select(
-            PipelineRunStep.pipeline_step_id,
-            PipelineStep.order,
-            PipelineStep.gate,
-            PipelineStep.max_children,
-            PipelineRun.max_children,
-            PipelineRun.last_order,
-        )
-        .join(PipelineRunStep, PipelineRunStep.step_order == PipelineStep.order)
-        .join(PipelineRun, PipelineRun.id == PipelineRunStep.pipeline_run_id)
-        .where(PipelineStep.id == job.step_id, PipelineRun.id == job.run_id)
-    ).one()
-    limit = 0 if order == last else step_limit or run_limit
-    advances = order == 1 or gate is GateKind.AUTO
-    if job.parent_id is None:
-        return _Birth("/", step_id, order, 0, limit, advances, places=2**31)
-    path, status, rejected, children, reserved, places = tx.execute(
-        select(
-            ImageCandidate.path,
-            ImageCandidate.status,
-            ImageCandidate.rejected_ancestors,
-            ImageCandidate.child_count,
-            ImageCandidate.reserved,
-            ImageCandidate.child_limit,
-        ).where(ImageCandidate.id == job.parent_id)
-    ).one()
-    others = reserved - (job.status in IN_FLIGHT)
-    return _Birth(
-        path=f"{path}{job.parent_id}/",
-        step_id=step_id,
-        step_order=order,
-        rejected_ancestors=rejected + (status is CandidateStatus.REJECTED),
-        child_limit=limit,
-        advances=advances,
-        places=max(0, places - children - others),
-    )
-
-
-def _insert(tx: Tx, job: _Row, birth: _Birth, *, image: NewImage, index: int, now: datetime) -> int:
-    return tx.execute(
-        insert(ImageCandidate).returning(ImageCandidate.id),
-        {
-            "pipeline_run_id": job.run_id,
-            "pipeline_step_id": birth.step_id,
-            "step_order": birth.step_order,
-            "parent_id": job.parent_id,
-            "path": birth.path,
-            "status": CandidateStatus.ACTIVE,
-            "rejected_ancestors": birth.rejected_ancestors,
-            "elo_score": BIRTH_ELO,
-            "vote_count": 0,
-            "child_count": 0,
-            "reserved": 0,
-            "child_limit": birth.child_limit,
-            "failures": 0,
-            "advances": birth.advances,
-            "image_path": image.key,
-            "content_hash": image.sha256,
-            "media_type": image.media_type,
-            "width": image.width,
-            "height": image.height,
-            "size_bytes": image.size_bytes,
-            "thumbhash": image.thumbhash,
-            "regions": [list(box) for box in image.regions],
-            "seed": job.seed,
-            "job_id": job.id,
-            "output_index": index,
-            "created_at": now,
-        },
-    ).scalar_one()
-
-
-def _settle(tx: Tx, job: _Row, *, made: int, kept: Sequence[NewImage], now: datetime) -> None:
-    """Turns the reservation into children and ends the job, in whatever state it was."""
-    held = job.status in IN_FLIGHT
-    if job.parent_id is not None:
-        tx.execute(
-            update(ImageCandidate)
-            .where(ImageCandidate.id == job.parent_id)
-            .values(
-                child_count=ImageCandidate.child_count + made,
-                reserved=ImageCandidate.reserved - int(held),
-            )
-        )
-    values: dict[str, object] = {"kept": [image.key for image in kept], "recall": False}
-    if held:
-        values |= {"status": JobStatus.SUCCEEDED, "finished_at": now}
-    tx.execute(update(Job).where(Job.id == job.id).values(values))
-
-
-def _tell(tx: Tx, job: _Row, *, status: JobStatus, now: datetime, error: str | None = None) -> None:
-    data: dict[str, object] = {
-        "job": job.id,
-        "status": status.value,
-        "step_id": job.step_id,
-        "parent_id": job.parent_id,
-        "backend_id": job.backend_id,
-        "error": error,
-    }
+def tell(tx: Tx, job: Row, *, status: JobStatus, now: datetime, error: str | None = None) -> None:
+    """Lets the streams know of a job's new state."""
+    data = job_changed(job.id, status, job.step_id, job.parent_id, job.backend_id, error=error)
     append(tx, EventKind.JOB_CHANGED, run_id=job.run_id, data=data, now=now)

@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import delete, func, insert, select
 
+from shortlist.domain.model import JobStatus
 from shortlist.store.db import Tx
 from shortlist.store.schema import Event
 
@@ -51,6 +52,26 @@ def append(
         _APPEND,
         {"kind": kind.value, "pipeline_run_id": run_id, "data": data, "created_at": now},
     )
+
+
+def job_changed(
+    job_id: int,
+    status: JobStatus,
+    step_id: int,
+    parent_id: int | None,
+    backend_id: int,
+    *,
+    error: str | None = None,
+) -> dict[str, object]:
+    """What a `JOB_CHANGED` event tells."""
+    return {
+        "job": job_id,
+        "status": status.value,
+        "step_id": step_id,
+        "parent_id": parent_id,
+        "backend_id": backend_id,
+        "error": error,
+    }
 
 
 _APPEND: Final = insert(Event)

@@ -29,7 +29,7 @@ from shortlist.domain.next_job import (
 from shortlist.domain.prompts import Wildcards
 from shortlist.services import assignments, graphs, journal, wording
 from shortlist.services.assignments import Places
-from shortlist.services.journal import EventKind, append
+from shortlist.services.journal import EventKind, append, job_changed
 from shortlist.services.wording import NO_WILDCARDS
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
@@ -364,17 +364,6 @@ def _write(
             "created_at": now,
         },
     ).scalar_one()
-    append(
-        tx,
-        EventKind.JOB_CHANGED,
-        run_id=choice.run_id,
-        data={
-            "job": job_id,
-            "status": JobStatus.PENDING.value,
-            "step_order": reason.step_order,
-            "parent_id": reason.parent_id,
-            "backend_id": backend_id,
-        },
-        now=now,
-    )
+    data = job_changed(job_id, JobStatus.PENDING, step_id, reason.parent_id, backend_id)
+    append(tx, EventKind.JOB_CHANGED, run_id=choice.run_id, data=data, now=now)
     return Claimed(job_id, prompt_id, workflow)

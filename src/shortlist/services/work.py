@@ -1,5 +1,4 @@
-"""Jobs as a person sees them: what each was for, why it was chosen, how it went, what it made; and
-the wish that one goes before all that waits at its server."""
+"""Jobs as a person sees them: what each was for, why it was chosen, how it went, what it made."""
 
 from __future__ import annotations
 
@@ -9,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 
 from shortlist.domain.model import IN_FLIGHT, JobStatus
-from shortlist.errors import Conflict, NotFound
-from shortlist.services.journal import EventKind, append
+from shortlist.errors import NotFound
 from shortlist.store.db import Tx
 from shortlist.store.schema import Backend, ImageCandidate, Job, PipelineStep
 
@@ -150,25 +148,6 @@ _FACTS: Final = (
     Job.started_at,
     Job.finished_at,
 )
-
-
-def put_first(tx: Tx, job_id: int, *, now: datetime) -> None:
-    """Wishes a job before all that waits at its server, whoever put it there; its driver sees to
-    it. Which job is chosen next does not change for it. Raises `Conflict` where none waits."""
-    job = view(tx, job_id)
-    if job.status not in (JobStatus.PENDING, JobStatus.SUBMITTED):
-        state = "runs already" if job.status is JobStatus.RUNNING else f"has ended ({job.status})"
-        raise Conflict(f"Job {job_id} {state}; only a job that waits can go first.")
-    tx.execute(update(Job).where(Job.id == job_id).values(goes_first=True))
-    data: dict[str, object] = {
-        "job": job_id,
-        "status": job.status.value,
-        "step_id": job.step_id,
-        "parent_id": job.parent_id,
-        "backend_id": job.backend.id,
-        "error": None,
-    }
-    append(tx, EventKind.JOB_CHANGED, run_id=job.run_id, data=data, now=now)
 
 
 def _views(tx: Tx, *conditions: ColumnElement[bool], limit: int) -> list[JobView]:

@@ -99,6 +99,7 @@ export const api = {
   sketch: (body: DraftToForesee) => ask(client.POST("/api/forecast", { body })),
   release: (run_id: number, step_id: number) => ask(client.POST("/api/runs/{run_id}/steps/{step_id}/release", at({ run_id, step_id }))),
   candidates: (run_id: number) => ask(client.GET("/api/runs/{run_id}/candidates", at({ run_id }))),
+  cards: (ids: readonly number[]) => ask(client.GET("/api/candidates", { params: { query: { ids: ids.join(",") } } })),
   candidate: (candidate_id: number) => ask(client.GET("/api/candidates/{candidate_id}", at({ candidate_id }))),
   retry: (candidate_id: number) => ask(client.POST("/api/candidates/{candidate_id}/retry", at({ candidate_id }))),
   failedJobs: (run: number, limit: number) => ask(client.GET("/api/jobs", { params: { query: { run, status: "failed", limit } } })),

@@ -203,6 +203,13 @@ export class Judge {
 
 export const pairKey = (a: number, b: number): string => `${Math.min(a, b)}-${Math.max(a, b)}`;
 
+/** Which of these images are rejected, with or without their branch; none while the hub is away. */
+export async function rejectedOf(ids: readonly number[]): Promise<Set<number>> {
+  if (ids.length === 0) return new Set();
+  const cards = await api.cards([...new Set(ids)]).catch(() => []);
+  return new Set(cards.flatMap((card) => (card.dead || card.status === "rejected" ? [card.id] : [])));
+}
+
 /** The key of the pair that an act decides or puts off; null for other acts. */
 export function judgedPair(act: Act): string | null {
   if (act.kind === "vote") return pairKey(act.winner, act.loser);
