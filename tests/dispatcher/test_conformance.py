@@ -25,6 +25,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
 from dispatcher.watched import count, errors, images, settled, simulated, statuses, the_backend
 from rendering import QUICK, a_hub, add_backend, inverted, make_run, now, plain_image
@@ -36,10 +37,11 @@ from shortlist.comfy.plain import JSON
 from shortlist.comfy.workflow import Form, as_json, parse
 from shortlist.domain.job_states import Cause
 from shortlist.domain.model import Health, JobStatus, RunStatus
-from shortlist.services import branches, failures, runs
+from shortlist.services import branches, failures, jobs, runs
 from shortlist.services.runs import Change
 from shortlist.simulator.options import Version
 from shortlist.store.db import Database, Tx
+from shortlist.store.schema import Job
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
@@ -484,6 +486,37 @@ async def test_a_killed_branchs_running_and_waiting_jobs_are_taken_back(
     async with ComfyClient(server.url, client_id="afterwards") as client:
         queue = await client.queue()
     assert queue.running == queue.pending == ()
+
+
+async def test_a_job_put_first_is_made_before_what_waits_there(
+    client: ComfyClient, database: Database, tmp_path: Path, fresh: Jobs
+) -> None:
+    with database.transaction() as tx:
+        make_run(tx, [plain_image(color=uuid4().int % 2**24)], leaves=3)
+    await submit(client, fresh.long())
+    async with a_hub(database, tmp_path, pace=REAL_PACE, lookahead=3) as hub:
+        add_backend(database, client.base_url)
+        await hub.until(lambda tx: count(tx, JobStatus.SUBMITTED) == 3)
+        theirs = await submit(client, fresh.long())
+        newest, prompt_id = hub.see(_newest_job)
+        assert await _next_at(client) != prompt_id
+        database.run(lambda tx: jobs.put_first(tx, newest, now=now()))
+        async with asyncio.timeout(PATIENT_SECONDS):
+            while await _next_at(client) != prompt_id:
+                await asyncio.sleep(0.02)
+        await hub.until(lambda tx: images(tx) == 3 and settled(tx))
+        assert hub.see(errors) == []
+    assert (await outcome(client, theirs)).end is End.SUCCEEDED
+
+
+def _newest_job(tx: Tx) -> tuple[int, str]:
+    job = tx.execute(select(Job.id, Job.prompt_id).order_by(Job.id.desc()).limit(1)).one()
+    return job.id, job.prompt_id
+
+
+async def _next_at(client: ComfyClient) -> str:
+    """The job that the server takes up after the one it is at."""
+    return (await client.queue()).pending[0]
 
 
 def _end_it_all(tx: Tx) -> None:

@@ -187,10 +187,41 @@ def test_a_pair_judged_a_while_ago_comes_again_unsaid_and_moves_no_rating(
 ) -> None:
     hub = start_demo()
     ids = [id for id, row in hub.candidates().items() if row["step_order"] == 4]
+    judged_a_while_ago(hub, ids)
+    before = standing(hub)
+    go_on_to_a_repeat(hub, page)
+    press(page, "ArrowDown")
+    hub.until(lambda: hub.acts()[0]["kind"] == "tie", "it is answered", page=page)
+    assert standing(hub) == before
+    assert page.get_by_text("A good place for a break").count() == 0
+
+
+def test_ten_repeats_answered_otherwise_than_before_suggest_a_break(
+    start_demo: Start, page: Page
+) -> None:
+    hub = start_demo()
+    ids = [id for id, row in hub.candidates().items() if row["step_order"] == 4]
+    a, b = ids[:2]
+    judged_a_while_ago(hub, ids)
+    otherwise = {"kind": "vote", "winner": b, "loser": a, "left": a, "repeat": True}
+    hub.post("/acts", {"acts": [{"id": str(uuid4()), **otherwise} for _ in range(9)]})
+    go_on_to_a_repeat(hub, page)
+    press(page, "ArrowDown")
+    page.locator("p", has_text="pairs you had judged before got other answers").wait_for()
+    page.reload()
+    on_stage(page)
+    assert page.get_by_text("A good place for a break").count() == 0
+
+
+def judged_a_while_ago(hub: Hub, ids: list[int]) -> None:
+    """Votes on three pairs, with so many acts behind them that the pairs may come again."""
     votes = [{"kind": "vote", "winner": a, "loser": b, "left": a} for a, b in batched(ids[:6])]
     skips = [{"kind": "skip", "a": ids[-1], "b": ids[-2]} for _ in range(30)]
     hub.post("/acts", {"acts": [{"id": str(uuid4()), **act} for act in (*votes, *skips)]})
-    before = standing(hub)
+
+
+def go_on_to_a_repeat(hub: Hub, page: Page) -> None:
+    """Opens the Vote screen and skips until a pair stands there that was judged before."""
     again: list[set[str]] = []
 
     def until_one_comes_again(route: Route) -> None:
@@ -207,9 +238,6 @@ def test_a_pair_judged_a_while_ago_comes_again_unsaid_and_moves_no_rating(
     page.goto(hub.last_step)
     while set(on_stage(page)) != again[0]:
         press(page, "ArrowUp")
-    press(page, "ArrowDown")
-    hub.until(lambda: hub.acts()[0]["kind"] == "tie", "it is answered", page=page)
-    assert standing(hub) == before
 
 
 def standing(hub: Hub) -> list[tuple[object, object]]:

@@ -35,6 +35,7 @@ export const judging = {
     undo: "Undo",
     redo: "Redo",
     rest: (minutes: number, acts: number) => `${minutes} min, ${acts} judged. A good place for a break.`,
+    unlike: "Of late, pairs you had judged before got other answers. A good place for a break.",
     left: (images: number) => (images === 0 ? "Every image has your vote" : `${count(images, "image")} to see`),
     finish: ({ top, settled, votes }: FinishLine) => {
       // Under a tenth it says no more than that nobody has voted.

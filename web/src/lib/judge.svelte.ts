@@ -6,7 +6,7 @@ import { words } from "../words";
 import { newId } from "./ids";
 import { Outbox, type Post } from "./outbox.svelte";
 import { settings } from "./settings.svelte";
-import { Stint, type Rest } from "./stint";
+import { Stint } from "./stint";
 import { toasts } from "./toasts.svelte";
 
 export interface Entry {
@@ -99,7 +99,8 @@ export class Judge {
       const pair = on.pair ?? null;
       const shown = { left: pair?.left ?? on.shown ?? null, right: pair?.right ?? null, chosen: on.chosen ?? "none" };
       this.#redoable = [];
-      this.#rest(this.#stint.act(performance.now()));
+      const due = this.#stint.act(performance.now());
+      if (due) this.#suggest(words.vote.rest(due.minutes, due.acts));
       this.#put({ id: whole.id, kind: act.kind, label, word: label, ...shown, pair, killed: killedBy(whole), state: "waiting", note: "" });
     }
     this.told(whole);
@@ -166,13 +167,13 @@ export class Judge {
   #settle(act: Act, result: ActResult): void {
     if (act.kind === "redo" || act.kind === "undo") this.#turnSettled(act, result);
     else this.#change(act.id, result.ok ? { state: "stored", label: result.label } : refusal(result));
-    if (result.strained) this.#rest(this.#stint.strained(performance.now()));
+    if (result.strained && this.#stint.strained(performance.now())) this.#suggest(words.vote.unlike);
     for (const listener of this.#answered) listener(act, result);
     this.told(null);
   }
 
-  #rest(due: Rest | null): void {
-    if (due && settings.breaks) toasts.hint(words.vote.rest(due.minutes, due.acts));
+  #suggest(pause: string): void {
+    if (settings.breaks) toasts.hint(pause);
   }
 
   #turnSettled(act: Act, result: ActResult): void {
