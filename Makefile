@@ -2,15 +2,15 @@
 .PHONY: help demo test check fix bench build lock clean lint page web-test browser
 
 # Everything lands in .venv and web/node_modules; requirements/*.txt pin each package by hash.
-# The stamps in .venv make a second run start at once. Compiling to bytecode then spares the first
-# start of the hub several seconds.
+# The stamps in .venv make a second run start at once. Compiling to bytecode spares the first start
+# of the hub several seconds; the tests use a fifth of their packages, which Python compiles itself.
 
 PYTHON = python3
 PORT = 8787
 WORKERS = auto
 BIN = .venv/bin
 UV = $(BIN)/uv pip
-QUIET_UV = UV_NO_PROGRESS=1 UV_COMPILE_BYTECODE=1 VIRTUAL_ENV=$$PWD/.venv $(UV)
+QUIET_UV = UV_NO_PROGRESS=1 VIRTUAL_ENV=$$PWD/.venv $(UV)
 LOCK = $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
@@ -21,7 +21,8 @@ help: ## list these commands
 demo: .venv/run.stamp page ## install what it needs, start the hub with a simulated generator
 	@exec $(BIN)/shortlist demo --port $(PORT)
 
-test: .venv/test.stamp browser lint page web-test ## install what it needs, run every check and test
+test: .venv/test.stamp browser ## install what it needs, run every check and test
+	@$(MAKE) --no-print-directory -j 2 lint web-test
 	@$(PYTEST) --hypothesis-profile=ci
 
 check: .venv/test.stamp lint ## the fast part of test, for every few minutes: one database, no browser
@@ -60,7 +61,7 @@ lint:
 page:
 	@$(BIN)/python hatch_build.py
 
-web-test:
+web-test: page
 	@$(BIN)/python hatch_build.py check
 	@$(BIN)/python hatch_build.py test
 
@@ -107,7 +108,8 @@ $(BIN)/uv: requirements/uv.txt
 .venv/run.stamp: $(BIN)/uv pyproject.toml requirements/run.txt requirements/build.txt
 	@echo "Installing into .venv: $$(grep -c == requirements/run.txt) packages to run Shortlist," \
 		"$$(grep -c == requirements/build.txt) to build its page (Node among them)"
-	@$(QUIET_UV) install --quiet --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@UV_COMPILE_BYTECODE=1 $(QUIET_UV) install --quiet --require-hashes \
+		-r requirements/run.txt -r requirements/build.txt
 	@$(QUIET_UV) install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q src
 	@touch $@

@@ -36,6 +36,12 @@ def run(hub: Hub) -> GatedRun:
     return gated_run(hub)
 
 
+@pytest.fixture(scope="module")
+def undecided(hub: Hub) -> GatedRun:
+    """The same, for tests that only look and try: one run serves them all."""
+    return gated_run(hub)
+
+
 def opened(page: Page, run: GatedRun, *, order: int = 2) -> Locator:
     """The dialog of a gate, with its pictures."""
     page.goto(f"{run.page}?gate={run.steps[order - 1]}")
@@ -77,8 +83,8 @@ def test_a_whole_approval_by_keyboard(run: GatedRun, page: Page) -> None:
     assert run.gate(2)["top_k"] == 2
 
 
-def test_slider_stepper_field_and_cut_line_are_one_value(run: GatedRun, page: Page) -> None:
-    dialog = opened(page, run)
+def test_slider_stepper_field_and_cut_line_are_one_value(undecided: GatedRun, page: Page) -> None:
+    dialog = opened(page, undecided)
     field, slider = dialog.get_by_role("spinbutton"), dialog.get_by_role("slider")
     dialog.get_by_role("button", name="One more").click()
     assert (field.input_value(), slider.input_value()) == ("4", "4")
@@ -96,11 +102,11 @@ def test_slider_stepper_field_and_cut_line_are_one_value(run: GatedRun, page: Pa
     page.mouse.move(x + card["width"] * 2, y, steps=5)
     page.mouse.up()
     assert (field.input_value(), slider.input_value()) == ("4", "4")
-    assert inside(dialog) == run.ranking(2)[:4]
+    assert inside(dialog) == undecided.ranking(2)[:4]
 
 
-def test_the_k_of_the_field_stays_between_one_and_all(run: GatedRun, page: Page) -> None:
-    dialog = opened(page, run)
+def test_the_k_of_the_field_stays_between_one_and_all(undecided: GatedRun, page: Page) -> None:
+    dialog = opened(page, undecided)
     field = dialog.get_by_role("spinbutton")
     field.fill("500")
     assert submit(dialog).inner_text() == "Advance 9"
@@ -345,12 +351,14 @@ def test_a_run_is_renamed_paused_copied_and_archived(run: GatedRun, page: Page) 
 
 @pytest.mark.parametrize("size", [DESK, SMALL], ids=["desk", "phone"])
 @pytest.mark.parametrize("place", ["run", "gate", "new"])
-def test_axe_finds_nothing(run: GatedRun, page: Page, size: dict[str, int], place: str) -> None:
+def test_axe_finds_nothing(
+    undecided: GatedRun, page: Page, size: dict[str, int], place: str
+) -> None:
     page.set_viewport_size({"width": size["width"], "height": size["height"]})
     if place == "gate":
-        opened(page, run)
+        opened(page, undecided)
     else:
-        page.goto(run.page if place == "run" else f"{run.hub.url}/#/new")
+        page.goto(undecided.page if place == "run" else f"{undecided.hub.url}/#/new")
         page.locator("main h2").first.wait_for()
     assert faults(page) == []
 
