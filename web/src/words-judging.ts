@@ -80,6 +80,7 @@ export const judging = {
     question: "Where did it go wrong?",
     why: "Why?",
     parent: "it came from this",
+    rejected: "rejected",
     killed: "killed",
     killedName: "Killed",
     alsoKilled: "killed with it",

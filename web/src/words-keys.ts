@@ -1,5 +1,5 @@
-// The words of the commands and of the places where their keys are live.
-import type { CommandId, Scope } from "./acts";
+// The words of the commands.
+import type { CommandId } from "./acts";
 
 export const labels: Record<CommandId, string> = {
   "vote.left": "Left (or upper) is better",
@@ -104,18 +104,4 @@ export const labels: Record<CommandId, string> = {
   "go.pipelines": "Go to Pipelines",
   "go.new": "Start a new run",
   "go.settings": "Go to Settings",
-};
-
-export const scopes: Record<Scope, string> = {
-  vote: "Vote",
-  walk: "Where did it go wrong?",
-  steady: "Vote, when the best are known",
-  picture: "Looking closer",
-  fours: "Vote, worst of four",
-  cull: "Cull",
-  sweep: "Cull, 6 or 12 at a time",
-  board: "Board",
-  lightbox: "One image",
-  run: "One run",
-  everywhere: "Everywhere",
 };

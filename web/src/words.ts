@@ -2,7 +2,7 @@
 import type { LiveState } from "./lib/live.svelte";
 import { count } from "./words-count";
 import { history, judging } from "./words-judging";
-import { labels, scopes } from "./words-keys";
+import { labels } from "./words-keys";
 
 const chips: Record<LiveState, string> = {
   connecting: "connecting",
@@ -15,7 +15,6 @@ const chips: Record<LiveState, string> = {
 export const words = {
   product: "Shortlist",
   commands: labels,
-  scopes,
   history,
   chips,
   count,
@@ -47,13 +46,6 @@ export const words = {
     details: "Details",
     request: (id: string) => `Request ${id}`,
     wait: "One moment",
-  },
-  help: {
-    title: "Keys",
-    intro: "Arrows point at things: left is the left picture or the earlier step, right the right picture or the later step. Shift means kill.",
-    hold: "hold",
-    offline: "Marked with a dot: also works while the hub does not answer.",
-    touch: "On a touch screen: tap votes, press and hold looks closer, two fingers zoom, a tap with two fingers undoes.",
   },
   live: {
     title: "Live",
@@ -122,15 +114,6 @@ export const words = {
     pipeline: "Pipeline",
     cantLoad: "This can't be loaded",
     backendFor: (name: string) => `Remove ${name}`,
-  },
-  newRun: {
-    title: "New run",
-    start: "Start the run",
-    noPipelines: "No pipeline yet",
-    noPipelinesWhy: "A pipeline is a list of ComfyUI workflows, one for each step. Make one on the Pipelines screen.",
-    namePlaceholder: "Beach shoot",
-    hint: { children: "How many images are made from each one at most.", target: "The run works until this many live images are at the last step.", base: "A run with gates makes this many first images, then waits." },
-    more: "Numbers",
   },
   time: {
     seconds: (seconds: number) => `${seconds} s ago`,
