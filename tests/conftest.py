@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 # Left out of `make check`: what starts servers, a browser or other processes in each test, and what
-# goes through hundreds of workflows, pictures, requests or histories. They are not even read:
-# Schemathesis thinks of its requests while it is imported, and moto takes its time.
+# goes through hundreds of workflows, pictures, requests or histories. They are not even read: their
+# libraries take their time to import.
 ALWAYS_SLOW = (
     HERE / "api",
     HERE / "cli",

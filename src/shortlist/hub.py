@@ -97,7 +97,6 @@ async def running(settings: Settings, *, servers: Sequence[Server] = ()) -> Asyn
         database = Database.open(settings.database_location)
         try:
             async with RendererPool() as renderer:
-                url = _url(listener)
                 _register(database, servers, own=_own(listener))
                 dispatcher = Dispatcher(
                     database,
@@ -118,7 +117,7 @@ async def running(settings: Settings, *, servers: Sequence[Server] = ()) -> Asyn
                     trials=trials,
                     wildcards=WildcardFiles(settings.wildcards_location),
                 )
-                hub = Hub(url, app.state.rooms, dispatcher)
+                hub = Hub(_url(listener), app.state.rooms, dispatcher)
                 try:
                     async with _at_work(hub, app, listener=listener):
                         yield hub
@@ -251,6 +250,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         why = _WHY_NOT.get(getattr(error, "errno", None) or 0, "can't be listened on")
         raise ConfigFault(f"Port {port} on {host} {why}.") from error
     with listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio may leave it out
         yield listener
 
 

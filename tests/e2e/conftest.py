@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from e2e.demo import FINISHED, Hub, until
+from e2e.gated import workflow
 from programs import Program, ending
+from shortlist.simulator import demo
+from shortlist.store.db import Database
+from shortlist.store.migrate import upgrade
+from shortlist.store.schema import PipelineStep
 
 PLAYED_WITHIN = 240.0
 """Seconds; forty images are drawn and taken in within ten, on a busy machine much later."""
+SIZE = {"width": 576, "height": 768}
+"""Of base images: upscaled they still fill a screen, for half of what the usual ones cost."""
 
 Start = Callable[..., Hub]
 
@@ -84,6 +94,8 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, Path]]
 
 
 def _demo(folder: Path, *, seconds_per_image: float, port: int = 0) -> Program:
+    if not (folder / "demo").exists():
+        _smaller(folder)
     options = {
         "--data": str(folder),
         "--port": str(port),
@@ -92,3 +104,17 @@ def _demo(folder: Path, *, seconds_per_image: float, port: int = 0) -> Program:
         "--log-level": "WARNING",
     }
     return Program("demo", *(word for option in options.items() for word in option))
+
+
+def _smaller(folder: Path) -> None:
+    """Makes the sample run before the demo's first start does, for smaller pictures."""
+    place = folder / "demo" / "shortlist.db"
+    place.parent.mkdir(parents=True)
+    upgrade(str(place))
+    database = Database.open(str(place))
+    with database.transaction() as tx:
+        demo.ensure(tx, target_leaves=FINISHED, now=datetime.now(UTC))
+        small = json.dumps(workflow("base", SIZE))
+        base = update(PipelineStep).where(PipelineStep.order == 1)
+        tx.execute(base.values(comfy_workflow_json=small))
+    database.close()

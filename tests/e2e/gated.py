@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -116,12 +116,12 @@ def gated_run(
     return made
 
 
-def workflow(file: str) -> Json:
-    """One of the sample workflows, for small pictures."""
+def workflow(file: str, size: Mapping[str, int] = SMALL) -> Json:
+    """One of the sample workflows, for smaller pictures."""
     graph = cast("dict[str, Json]", json.loads((WORKFLOWS / f"{file}.json").read_text("utf-8")))
     for node in graph.values():
         if node["class_type"] == "EmptyLatentImage":
-            node["inputs"] = cast("Json", node["inputs"]) | SMALL
+            node["inputs"] = cast("Json", node["inputs"]) | size
     return cast("Json", graph)
 
 

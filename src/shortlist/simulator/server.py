@@ -54,6 +54,7 @@ async def running(
     queue, history and counter are gone.
     """
     listener = socket.create_server((host, port))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves it out
     app = create_simulator(options)
     server = _Guest(_config(app))
     task = asyncio.create_task(server.serve(sockets=[listener]))
