@@ -88,7 +88,7 @@ def test_the_gate_tells_how_sure_its_choice_is_and_leads_to_the_pairs_that_decid
     dialog.get_by_text(
         re.compile(r"That these are the best 2 is \d+ % sure by the votes")
     ).wait_for()
-    cards = dialog.locator("[data-at]").filter(has_text=re.compile("chance to be among them"))
+    cards = dialog.locator("[data-at] [aria-label*='chance to be among them']")
     hub.until(lambda: cards.count() >= 3, "chances on the cards", page=page)
     page.evaluate(AXE.read_text("utf-8"))
     found = page.evaluate("axe.run().then(told => told.violations)")

@@ -53,7 +53,8 @@ def opened(page: Page, run: GatedRun, *, order: int = 2) -> Locator:
 def inside(dialog: Locator) -> list[int]:
     """The images on the side that will advance, as the page says them, best first."""
     found = dialog.locator("[data-at]").evaluate_all(
-        """cards => cards.filter(card => /, will advance/.test(card.textContent))
+        """cards => cards
+          .filter(card => card.querySelector("[aria-label*=', will advance']"))
           .map(card => Number(card.dataset.id))"""
     )
     return cast("list[int]", found)

@@ -7,7 +7,7 @@ import { changeOf, costOf, doubt, imagesOf, mainBase, nextPin, through, tieAtCut
 import { HOLD_SECONDS, holding } from "./gateHold.svelte";
 import { newId } from "./ids";
 import { live } from "./live.svelte";
-import { throttled } from "./page.svelte";
+import { rested, throttled } from "./page.svelte";
 import { judge } from "./session.svelte";
 import { toasts } from "./toasts.svelte";
 
@@ -15,8 +15,9 @@ import { toasts } from "./toasts.svelte";
 const DEFAULT_K = 3;
 /** How often a gate that others work on is read again, in milliseconds. */
 const PACE = 1000;
-/** How often the chances are asked for while K moves, in milliseconds. */
-const ODDS_PACE = 250;
+/** K rests so many milliseconds before its chances are asked for: while it moves nobody could read
+ * them, and the hub needs long for them. */
+const ODDS_REST = 150;
 
 type Unsent<A = GateAct> = A extends GateAct ? Omit<A, "id"> : never;
 
@@ -35,7 +36,7 @@ export class GateWatch {
   perBase = $state<number | null>(null);
   #again: () => void;
   #weighing = false;
-  #weighAgain = throttled(ODDS_PACE, () => void this.#weigh());
+  #weighAgain = rested(ODDS_REST, () => void this.#weigh());
   /** Counts what was sent, so that a reading from before it is not taken for news. */
   #sent = 0;
   /** An act that was sent and not answered goes out again under its own id. */

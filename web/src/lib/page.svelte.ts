@@ -27,6 +27,15 @@ export function later(run: () => void, milliseconds: number): () => void {
   return () => clearTimeout(timer);
 }
 
+/** Once nobody has asked for this many milliseconds. */
+export function rested(milliseconds: number, run: () => void): () => void {
+  let stop = () => {};
+  return () => {
+    stop();
+    stop = later(run, milliseconds);
+  };
+}
+
 /** At most one call in this many milliseconds, the last one never lost. */
 export function throttled(milliseconds: number, run: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
