@@ -1,7 +1,7 @@
 """What it gains to give each chosen job to the server that last ran its step.
 
-Two simulators charge the loading of a model as a real server does; a run of three steps, each with
-a model of its own, is finished once with affinity and once without. The order of jobs is the same
+Simulators charge the loading of a model as a real server does; a run of some steps, each with a
+model of its own, is finished once with affinity and once without. The order of jobs is the same
 rule both times: only where they run differs.
 """
 
@@ -12,6 +12,7 @@ import json
 import tempfile
 import time
 from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -34,7 +35,6 @@ from shortlist.store.db import Database, Tx
 from shortlist.store.schema import ImageCandidate
 
 STEPS: Final = ("base", "face-fix", "hand-fix")
-SERVERS: Final = 2
 SECONDS_PER_IMAGE: Final = 0.5
 LOAD_SECONDS: Final = 4.0
 """Eight times an image: a picture of two seconds shows more, one of twenty less."""
@@ -44,37 +44,47 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def prepare(tx: Tx, urls: list[str], *, leaves: int) -> None:
-    """One run, every gate open, each parent with one child, and the servers."""
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run with every gate open: how many steps, servers, children a parent, finished images."""
+
+    steps: int
+    servers: int
+    children: int
+    images: int
+
+
+def prepare(tx: Tx, urls: list[str], case: Case) -> None:
+    """The run, and the servers."""
     folder = resources.files("shortlist.simulator").joinpath("workflows")
     steps = []
-    for name in STEPS:
+    for name in STEPS[: case.steps]:
         graph = as_graph(json.loads(folder.joinpath(f"{name}.json").read_text("utf-8")))
-        steps.append(pipelines.NewStep(name, graph, None, 1, GateKind.AUTO, None))
+        steps.append(pipelines.NewStep(name, graph, None, case.children, GateKind.AUTO, None))
     pipeline = pipelines.create(tx, "Funnel", description="", steps=steps, now=now())
-    runs.create(tx, runs.NewRun(pipeline, "Run", "a person", "", {}, 1, leaves, 1, 0), now=now())
+    new = runs.NewRun(pipeline, "Run", "a person", "", {}, case.children, case.images, 1, 0)
+    runs.create(tx, new, now=now())
     for url in urls:
         backends.register(tx, url, name=None, own=(), now=now())
 
 
-def finished(database: Database) -> int:
+def finished(database: Database, case: Case) -> int:
+    last = select(func.count()).where(ImageCandidate.step_order == case.steps)
     with database.snapshot() as tx:
-        return tx.execute(
-            select(func.count()).where(ImageCandidate.step_order == len(STEPS))
-        ).scalar_one()
+        return tx.execute(last).scalar_one()
 
 
-async def _until(database: Database, leaves: int) -> None:
+async def _until(database: Database, case: Case) -> None:
     changed = asyncio.Event()
     loop = asyncio.get_running_loop()
     end = database.wake.subscribe(lambda: loop.call_soon_threadsafe(changed.set))
-    while await asyncio.to_thread(finished, database) < leaves:
+    while await asyncio.to_thread(finished, database, case) < case.images:
         await changed.wait()
         changed.clear()
     end()
 
 
-async def seconds_for(leaves: int, *, affinity: bool) -> float:
+async def seconds_for(case: Case, *, affinity: bool) -> float:
     """How long the servers take for so many finished images."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -82,14 +92,14 @@ async def seconds_for(leaves: int, *, affinity: bool) -> float:
         database = Database.open(str(folder / "shortlist.db"))
         async with AsyncExitStack() as stack:
             urls = []
-            for number in range(SERVERS):
+            for number in range(case.servers):
                 options = SimulatorOptions(
                     folder=folder / f"server-{number}",
                     seconds_per_image=SECONDS_PER_IMAGE,
                     load_seconds=LOAD_SECONDS,
                 )
                 urls.append((await stack.enter_async_context(running(options))).url)
-            database.run(lambda tx: prepare(tx, urls, leaves=leaves))
+            database.run(lambda tx: prepare(tx, urls, case))
             renderer = await stack.enter_async_context(RendererPool())
             dispatcher = Dispatcher(
                 database,
@@ -102,7 +112,7 @@ async def seconds_for(leaves: int, *, affinity: bool) -> float:
             stop = asyncio.Event()
             started = time.perf_counter()
             task = asyncio.create_task(dispatcher.run(stop))
-            await _until(database, leaves)
+            await _until(database, case)
             took = time.perf_counter() - started
             stop.set()
             await task
@@ -113,16 +123,20 @@ async def seconds_for(leaves: int, *, affinity: bool) -> float:
 def main() -> None:
     """Measures and prints."""
     arguments = parser("Throughput with and without affinity.")
-    arguments.add_argument("--images", type=int, default=8, help="finished images")
+    arguments.add_argument("--steps", type=int, default=2, help=f"2 to {len(STEPS)}")
+    arguments.add_argument("--servers", type=int, default=2)
+    arguments.add_argument("--children", type=int, default=1, help="images made of a parent")
+    arguments.add_argument("--images", type=int, default=24, help="finished images")
     chosen = arguments.parse_args()
+    case = Case(chosen.steps, chosen.servers, chosen.children, chosen.images)
     logs.configure(level="ERROR")
-    without = asyncio.run(seconds_for(chosen.images, affinity=False))
-    within = asyncio.run(seconds_for(chosen.images, affinity=True))
+    without = asyncio.run(seconds_for(case, affinity=False))
+    within = asyncio.run(seconds_for(case, affinity=True))
     lines = [
         Line("throughput_gain", round(without / within, 2), "times", "above 1"),
         Line("seconds_with", round(within, 1), "s"),
         Line("seconds_without", round(without, 1), "s"),
-        Line("images", chosen.images),
+        *(Line(name, value) for name, value in asdict(case).items()),
     ]
     report("affinity: a job to the server that has its models", lines, as_json=chosen.json)
 

@@ -13,11 +13,11 @@ from shortlist.comfy.client import ComfyClient
 from shortlist.comfy.faults import ComfyError
 from shortlist.comfy.workflow import Catalogue, IssueKind, check
 from shortlist.dispatcher.desk import Desk
-from shortlist.dispatcher.floor import COURTESY_SECONDS, Hand
+from shortlist.dispatcher.floor import Hand, patience
 from shortlist.services import assignments, attempts, backends, graphs, holds, selection
 from shortlist.services.graphs import Template, Unbuildable
 from shortlist.services.jobs import Flight
-from shortlist.services.selection import Look
+from shortlist.services.selection import Choice, Look
 from shortlist.store.db import Tx
 
 SEED_BITS: Final = 53
@@ -38,8 +38,8 @@ class Chooser:
         self._suited: set[int] = set()
         self._catalogue: Catalogue | None = None
         self._forget_at = 0.0
-        self.courtesy_until: float | None = None
-        """Until then a job is left to a better server."""
+        self.waits_until: float | None = None
+        """Until then, at most, an idle server leaves what comes next to better ones."""
 
     async def connected(self) -> None:
         """The server may be another one now, or have been given what it lacked."""
@@ -58,13 +58,14 @@ class Chooser:
             # A look first: it costs no writer's turn where there is nothing to do, nor while a
             # policy thinks.
             template, seen = await self._desk.read(lambda tx: self._look(tx, seed))
-            if template is None:
+            if template is None or seen.choice is None:
+                self.waits_until = None
                 return None
             if not (template.step_id in self._suited or await self._suits(template)):
                 continue
-            if self._leaves(hand, template.step_id):
+            if await self._leaves(hand, template.step_id, seen.choice):
                 return None
-            self.courtesy_until = None
+            self.waits_until = None
             try:
                 return await self._claim(seed, seen if overtaken < MOST_OVERTAKEN else None)
             except selection.Overtaken:
@@ -122,17 +123,29 @@ class Chooser:
             "",
         )
 
-    def _leaves(self, hand: Hand, step_id: int) -> bool:
-        """Whether the job is left to a better server, which is told; an idle one waits once."""
-        better = self._desk.floor.better(hand, step_id)
-        if better is None:
+    async def _leaves(self, hand: Hand, step_id: int, choice: Choice) -> bool:
+        """Whether the job is left to better servers, which are told. An idle one waits for as long
+        as that was worth when it began to."""
+        warm = self._desk.floor.warm(hand, step_id)
+        if not warm:
             return False
-        if hand.taken and not better.is_free:
-            return True
-        if self.courtesy_until is None:
-            self.courtesy_until = _time() + COURTESY_SECONDS
-            better.ring()
-        return _time() < self.courtesy_until
+        now = self._desk.clock()
+        load, kept, waiting = await self._desk.read(
+            lambda tx: (
+                assignments.load(tx, self._backend_id, step_id),
+                assignments.kept_from(tx, step_id, now=now),
+                selection.waiting(tx, choice),
+            )
+        )
+        better = [each for each in warm if each.backend_id not in kept]
+        seconds = patience(hand, better, load=load, waiting=waiting)
+        if seconds and not hand.taken:
+            if self.waits_until is None:
+                self.waits_until = _time() + seconds
+                for each in better:
+                    each.ring()
+            return _time() < self.waits_until
+        return seconds > 0
 
     async def _claim(self, seed: int, seen: Look | None) -> Flight | None:
         now, wildcards = self._desk.clock(), await asyncio.to_thread(self._desk.wildcards.read)

@@ -68,7 +68,10 @@ class Driver:
         self._rung = self._hinted = self._unasked = True
         self._heeded_at = self._polled_at = self._survey_at = 0.0
         self._longest: dict[int, float] = {}
-        self._times: dict[tuple[int, bool], float] = {}
+
+    @property
+    def backend_id(self) -> int:
+        return self.backend.id
 
     @property
     def is_free(self) -> bool:
@@ -84,11 +87,6 @@ class Driver:
     def taken(self) -> int:
         """How many jobs it has."""
         return self._flights.places_taken
-
-    def load_seconds(self, step_id: int) -> float:
-        """How much longer its last job of the step took that followed one of another step."""
-        cold, warm = (self._times.get((step_id, cold), 0.0) for cold in (True, False))
-        return cold - warm if warm else 0.0
 
     def ring(self) -> None:
         """Something changed in the database; to be called in the loop's thread."""
@@ -142,8 +140,8 @@ class Driver:
         due = [self._survey_at]
         if self._rung:
             due.append(self._heeded_at + self._pace.gather)
-        if self._chooser.courtesy_until is not None and self._has_room():
-            due.append(self._chooser.courtesy_until)
+        if self._chooser.waits_until is not None and self._has_room():
+            due.append(self._chooser.waits_until)
         if self._flights.at_server():
             due.append(self._polled_at + self._pace.poll)
         return max(0.0, min(due) - _time())
@@ -216,7 +214,6 @@ class Driver:
             self._longest[step_id] = max(self._longest.get(step_id, 0.0), seconds)
             if job.cold is not None:
                 job.took = Took(seconds, job.cold)
-                self._times[step_id, job.cold] = seconds
 
     async def _survey(self) -> None:
         """Finds every job again: in the queue, in history, or not at all."""
@@ -277,7 +274,7 @@ class Driver:
         while self._unasked and self._has_room():
             flight = await self._chooser.claim(self)
             if flight is None:
-                self._unasked = self._chooser.courtesy_until is not None
+                self._unasked = self._chooser.waits_until is not None
                 return
             job = self._flights.add(flight, where=Where.HERE)
             job.cold = None if self.last_step is None else self.last_step != flight.step_id

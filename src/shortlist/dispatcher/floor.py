@@ -1,24 +1,34 @@
-"""Who stands where: which of the free servers a chosen job is for. Which job is next is decided
+"""Who stands where: which of the servers a chosen job is for. Which job is next is decided
 elsewhere and never changes for it.
 
-A job goes to the server that last ran its step, because loading other models takes as long as many
-a job. A server leaves a job to a better one for a moment, never for good: nobody idles for it.
+A job goes to a server that last ran its step, because loading other models takes as long as many
+a job. Another one leaves it to those while they are through with all that waits for the step sooner
+than it would have loaded and made one: of two servers each then keeps to its own step, and a long
+column is still shared. It never waits longer than two loads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
+from shortlist.services.assignments import Load
+
 COURTESY_SECONDS: Final = 0.5
-"""How long an idle server waits for the better one to take the job."""
+"""How long a job is left to a better server that would take it now."""
 
 WORTH_SECONDS: Final = 1.0
-"""A load above it is worth a pause: a server that still has a job at work leaves the next one to
-the server that has its models, until it would run dry."""
+"""A load below it is no reason to wait for a server that is at work."""
+
+MOST_LOADS: Final = 2.0
+"""The longest wait, in loads: what is measured may be wrong, and the better server may hang."""
 
 
 class Hand(Protocol):
     """One server, as the others see it."""
+
+    @property
+    def backend_id(self) -> int: ...
 
     @property
     def is_free(self) -> bool:
@@ -35,9 +45,6 @@ class Hand(Protocol):
     @property
     def last_step(self) -> int | None:
         """The step of the newest job it was given."""
-
-    def load_seconds(self, step_id: int) -> float:
-        """What it costs there to begin with the step, as far as it was measured."""
 
     def ring(self) -> None:
         """Lets it look for work."""
@@ -58,14 +65,26 @@ class Floor:
         """It takes none any more."""
         self._hands.remove(hand)
 
-    def better(self, hand: Hand, step_id: int) -> Hand | None:
-        """The server that a job of the step should rather go to."""
+    def warm(self, hand: Hand, step_id: int) -> list[Hand]:
+        """The other servers in use that last ran the step; none where `hand` did so itself."""
         if not self._affinity or hand.last_step == step_id:
-            return None
-        others = [each for each in self._hands if each is not hand and each.last_step == step_id]
-        free = [each for each in others if each.is_free and each.taken <= hand.taken]
-        if free:
-            return free[0]
-        if hand.taken and hand.load_seconds(step_id) >= WORTH_SECONDS:
-            return next((each for each in others if each.in_use), None)
-        return None
+            return []
+        others = (each for each in self._hands if each is not hand and each.in_use)
+        return [each for each in others if each.last_step == step_id]
+
+
+def patience(hand: Hand, warm: Sequence[Hand], *, load: Load | None, waiting: int) -> float:
+    """For how many seconds `hand` leaves a step's job to the servers that last ran it.
+
+    `load` is what the step costs, null: not measured; `waiting` are the jobs to be had of it.
+    """
+    if not warm:
+        return 0.0
+    if load is not None and load.load_seconds >= WORTH_SECONDS:
+        ahead = waiting + sum(each.taken for each in warm)
+        theirs = ahead * load.warm_seconds / len(warm)
+        # One that has a job at work has time: it decides when that is done.
+        if hand.taken or theirs <= load.load_seconds + load.warm_seconds:
+            return MOST_LOADS * load.load_seconds
+    would_take = any(each.is_free and each.taken <= hand.taken for each in warm)
+    return COURTESY_SECONDS if would_take else 0.0

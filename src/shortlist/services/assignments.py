@@ -45,6 +45,14 @@ class Took:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What it costs a server to begin with a step, and a job of it once it has."""
+
+    load_seconds: float
+    warm_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """One step on one server. `load_seconds`: what it costs to begin with it, null: not known."""
 
@@ -120,6 +128,25 @@ def views(tx: Tx) -> list[Assignment]:
         .order_by(BackendStep.backend_id, BackendStep.pipeline_step_id)
     )
     return [Assignment(*row) for row in rows]
+
+
+def load(tx: Tx, backend_id: int, step_id: int) -> Load | None:
+    """What the step costs that server, or as far as it was not measured there, another one."""
+    rows = tx.execute(
+        select(BackendStep.cold_seconds, BackendStep.warm_seconds)
+        .where(BackendStep.pipeline_step_id == step_id)
+        .order_by(BackendStep.backend_id != backend_id, BackendStep.backend_id)
+    )
+    for cold, warm in rows:
+        if cold is not None and warm is not None:
+            return Load(max(0.0, cold - warm), warm)
+    return None
+
+
+def kept_from(tx: Tx, step_id: int, *, now: datetime) -> set[int]:
+    """The servers that must not be given the step now."""
+    kept = select(BackendStep.backend_id).where(BackendStep.pipeline_step_id == step_id, _KEPT_FROM)
+    return set(tx.execute(kept, {"now": now}).scalars())
 
 
 def is_open_elsewhere(tx: Tx, backend_id: int, step_id: int) -> bool:
@@ -221,13 +248,13 @@ def release_everywhere(tx: Tx, step_id: int, *, now: datetime) -> None:
         release(tx, backend_id, step_id, now=now)
 
 
+_KEPT_FROM: Final = or_(
+    BackendStep.lacks.is_not(None),
+    BackendStep.held_reason.is_not(None),
+    BackendStep.rests_until > bindparam("now"),
+)
 _CLOSED: Final = select(BackendStep.pipeline_step_id).where(
-    BackendStep.backend_id == bindparam("backend"),
-    or_(
-        BackendStep.lacks.is_not(None),
-        BackendStep.held_reason.is_not(None),
-        BackendStep.rests_until > bindparam("now"),
-    ),
+    BackendStep.backend_id == bindparam("backend"), _KEPT_FROM
 )
 
 

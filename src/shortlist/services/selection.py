@@ -140,6 +140,17 @@ Live images are counted up to the largest target, so that a huge finished run co
 than a small one. Jobs in flight of an ungated run are all on their way to its last step."""
 
 
+WAITING: Final = text(
+    f"""
+    SELECT sum(places) FROM (
+      SELECT child_limit - child_count - reserved AS places FROM candidate
+      WHERE {OPEN_PARENT} AND pipeline_run_id = :run AND step_order = :step_order
+      LIMIT :most) AS waiting
+    """  # noqa: S608 the text is the schema's own constant
+)
+
+MOST_COUNTED: Final = 1000
+
 NOWHERE: Final[Places] = frozenset()
 
 
@@ -169,6 +180,16 @@ def look(tx: Tx, *, seed: int, closed: Places = NOWHERE) -> Look:
         return reason
 
     return Look(_choice(tx, ask, seed=seed, closed=closed), said)
+
+
+def waiting(tx: Tx, choice: Choice) -> int:
+    """How many jobs could be had now of the chosen step in the chosen run; of images that wait for
+    it only the first thousand are counted."""
+    reason = choice.reason
+    if reason.parent_id is None:
+        return reason.lacking or 0
+    column = {"run": choice.run_id, "step_order": reason.step_order - 1, "most": MOST_COUNTED}
+    return tx.execute(WAITING, column).scalar_one() or 0
 
 
 def _as_seen(tx: Tx, seen: Look) -> Ask:
