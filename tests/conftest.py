@@ -49,7 +49,7 @@ ALWAYS_SLOW = (
 # The same histories each time: a change is judged by what it changes. `search` draws new ones.
 _patient = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
 hypothesis.settings.register_profile("fast", max_examples=10, derandomize=True, **_patient)
-hypothesis.settings.register_profile("ci", max_examples=100, derandomize=True, **_patient)
+hypothesis.settings.register_profile("ci", max_examples=60, derandomize=True, **_patient)
 hypothesis.settings.register_profile("search", max_examples=1_000, print_blob=True, **_patient)
 hypothesis.settings.load_profile("fast")
 

@@ -22,7 +22,7 @@ from shortlist.store.migrate import upgrade
 from shortlist.store.schema import ImageCandidate, Job
 
 KILLS = 200
-LIVES_SECONDS = (0.5, 2.0)
+LIVES_SECONDS = (0.5, 1.2)
 """Half of the lives end while the hub is still finding its jobs again, half in full work."""
 
 
