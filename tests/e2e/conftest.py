@@ -41,8 +41,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return folder
     with ending(_demo(folder, seconds_per_image=0.01)) as program:
         hub = Hub(program.url)
-        wanted = f"{FINISHED} finished images"
-        until(lambda: hub.finished() >= FINISHED, wanted, within=PLAYED_WITHIN)
+        wanted = f"{FINISHED} finished images, and nothing more to do"
+        until(hub.is_done, wanted, within=PLAYED_WITHIN)
     done.touch()
     return folder
 

@@ -64,6 +64,12 @@ class Hub:
         """Live images of the last step."""
         return cast("int", self.get("/runs/1")["finished"])
 
+    def is_done(self) -> bool:
+        """Whether it has its finished images, nothing at work and nothing to begin with."""
+        status = self.get("/status")
+        at_work = any(backend["in_flight"] for backend in cast("list[Json]", status["backends"]))
+        return self.finished() >= FINISHED and not at_work and status["next_job"] is None
+
     def acts(self) -> list[Json]:
         """This person's acts, newest first."""
         return cast("list[Json]", self.get("/acts?limit=100"))

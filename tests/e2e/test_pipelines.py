@@ -136,6 +136,8 @@ def test_pasted_text_becomes_a_step_and_steps_can_change_places(hub: Hub, page: 
     page.get_by_role("button", name="Move First up").click()
     named = page.get_by_label("Name of the step")
     assert [named.nth(place).input_value() for place in (0, 1)] == ["First", "Second"]
+    page.get_by_title("Drag to another place").last.drag_to(named.first)
+    assert [named.nth(place).input_value() for place in (0, 1)] == ["Second", "First"]
 
 
 def test_what_cant_be_imported_is_named_node_by_node_with_a_way_out(hub: Hub, page: Page) -> None:
@@ -144,7 +146,8 @@ def test_what_cant_be_imported_is_named_node_by_node_with_a_way_out(hub: Hub, pa
     page.evaluate(DROP, ["odd.json", json.dumps(STRANGE)])
     told = page.get_by_role("alert").filter(has_text="odd.json can't be imported")
     told.get_by_text("NoSuchNode").first.wait_for()
-    told.get_by_text("Export (API)").wait_for()
+    told.get_by_text("Choose Export (API)").wait_for()
+    assert told.locator("svg text", has_text="Export (API)").count() == 1
     page.get_by_role("button", name="Dismiss odd.json").click()
     told.wait_for(state="detached")
 

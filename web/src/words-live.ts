@@ -55,6 +55,7 @@ export const wordsOfLive = {
     again: (seconds: number) => (seconds > 0 ? `Trying again in ${duration(seconds)}` : "Trying again now"),
     busy: "busy",
     idle: "idle",
+    leaves: "Leaves what comes next to a server that has its models loaded and is sooner done.",
     removeBusy: "It still has jobs: drain it first.",
     lacks: (step: string, what: string) => `${step} is not run here: ${what}`,
     rests: (step: string) => `${step} rests here after it ran out of memory`,

@@ -43,7 +43,14 @@ export const wordsOfPipelines = {
     noAnswer: "The hub does not answer.",
     tooLarge: "This file is larger than 12 MB.",
     unread: (name: string) => `${name} can't be imported`,
-    wayOut: "In ComfyUI, Export (API) gives a file that needs no conversion; a picture that the workflow made works as well.",
+    wayOut: "A file in API format needs no conversion; a picture that the workflow made works as well.",
+    export: {
+      menu: ["File", "Edit", "View"],
+      file: ["New", "Open", "Save", "Export (API)"],
+      open: "1. In ComfyUI, open the menu and File.",
+      choose: "2. Choose Export (API). Older versions call it Save (API Format), once Dev mode is on in their settings.",
+      drop: "3. Drop the file here.",
+    },
     dismiss: (name: string) => `Dismiss ${name}`,
   },
   saved: {
@@ -62,6 +69,7 @@ export const wordsOfPipelines = {
     save: "Save the pipeline",
     discard: "Discard",
     empty: "No steps yet. The first step makes base images, each later one works on the images of the step before.",
+    drag: "Drag to another place",
     up: (name: string) => `Move ${name} up`,
     down: (name: string) => `Move ${name} down`,
     remove: (name: string) => `Remove ${name}`,

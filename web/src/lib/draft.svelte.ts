@@ -33,6 +33,8 @@ export class PipelineDraft {
   unread = $state.raw<readonly Unread[]>([]);
   /** The name of the file that is being read. */
   reading = $state("");
+  /** The key of the step that is being dragged to another place. */
+  dragged = $state<number | null>(null);
   /** What it is a change of. */
   of = $state.raw<PipelineDetail | null>(null);
   #serial = 0;
