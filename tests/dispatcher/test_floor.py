@@ -6,22 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import select
 
 from dispatcher.watched import images, settled, simulated
 from rendering import a_hub, add_backend, inverted, make_run, now, plain_image
-from shortlist.dispatcher.floor import COURTESY_SECONDS, Floor, patience
+from shortlist.dispatcher.floor import Floor
 from shortlist.domain.model import Health
 from shortlist.services import assignments, backends
-from shortlist.services.assignments import Load, Took
+from shortlist.services.assignments import Took
 from shortlist.store.db import Database, Tx
 from shortlist.store.schema import Backend, Job, PipelineStep
 
 BASE, FACE = 1, 2
-SLOW = Load(load_seconds=20.0, warm_seconds=2.0)
-QUICK = Load(load_seconds=0.9, warm_seconds=0.1)
 
 
 @dataclass
@@ -46,41 +42,6 @@ def test_only_others_in_use_that_ran_the_step_last_come_before_a_server():
     assert floor.warm(asking, FACE) == [warm]
     assert floor.warm(asking, BASE) == []
     assert Floor(affinity=False).warm(asking, FACE) == []
-
-
-@pytest.mark.parametrize("load", [None, QUICK])
-def test_a_free_server_goes_first_for_a_moment_also_where_nothing_was_measured(load):
-    assert patience(Server(), [Server(2)], load=load, waiting=100) == COURTESY_SECONDS
-    assert patience(Server(), [Server(2, is_free=False)], load=load, waiting=1) == 0.0
-    assert patience(Server(), [Server(2, taken=1)], load=load, waiting=1) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("waiting", "warm", "waits"), [(1, 1, True), (9, 1, True), (10, 1, False), (20, 2, True)]
-)
-def test_an_idle_server_loads_only_for_more_than_the_others_do_meanwhile(waiting, warm, waits):
-    others = [Server(2, taken=2, is_free=False), Server(3)][:warm]
-    assert bool(patience(Server(), others, load=SLOW, waiting=waiting)) is waits
-
-
-def test_a_server_with_a_job_at_work_leaves_the_next_one_however_many_there_are():
-    busy = Server(2, taken=2, is_free=False)
-    assert patience(Server(taken=1), [busy], load=SLOW, waiting=1000) > 0
-
-
-@given(
-    st.integers(0, 2),
-    st.lists(st.integers(0, 2), max_size=4),
-    st.floats(0.01, 600),
-    st.floats(0.01, 600),
-    st.integers(1, 1000),
-)
-def test_nobody_waits_for_longer_than_two_loads_or_for_no_one(taken, others, load, warm, waiting):
-    servers = [Server(place, taken=each, is_free=each < 2) for place, each in enumerate(others, 2)]
-    cost = Load(load_seconds=load, warm_seconds=warm)
-    waits = patience(Server(taken=taken), servers, load=cost, waiting=waiting)
-    assert 0 <= waits <= max(COURTESY_SECONDS, 2 * load)
-    assert servers or not waits
 
 
 def _servers_at_work(tx: Tx) -> set[str]:

@@ -13,7 +13,8 @@ from shortlist.comfy.client import ComfyClient
 from shortlist.comfy.faults import ComfyError
 from shortlist.comfy.workflow import Catalogue, IssueKind, check
 from shortlist.dispatcher.desk import Desk
-from shortlist.dispatcher.floor import Hand, patience
+from shortlist.dispatcher.floor import Hand
+from shortlist.domain.affinity import patience
 from shortlist.services import assignments, attempts, backends, graphs, holds, selection
 from shortlist.services.graphs import Template, Unbuildable
 from shortlist.services.jobs import Flight

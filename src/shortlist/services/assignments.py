@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, insert, or_, select, update
 
+from shortlist.domain.affinity import Load
 from shortlist.domain.job_states import Cause
 from shortlist.domain.model import Health, RunStatus
 from shortlist.services.journal import EventKind, append
@@ -42,14 +43,6 @@ class Took:
 
     seconds: float
     cold: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What it costs a server to begin with a step, and a job of it once it has."""
-
-    load_seconds: float
-    warm_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
