@@ -150,7 +150,7 @@ def get_forecast(run_id: IdInPath, rooms: InRooms) -> list[PlannedStep]:
     with rooms.database.snapshot() as tx:
         run = overview.view(tx, run_id)
         steps = pipelines.view(tx, run.pipeline_id).steps
-        return _planned(forecast.plan(tx, steps, forecast.numbers_of(run)))
+        return _planned(forecast.plan(tx, steps, forecast.numbers_of(tx, run)))
 
 
 @router.post("/pipelines/{pipeline_id}/forecast", operation_id="make_forecast")

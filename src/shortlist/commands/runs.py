@@ -268,7 +268,8 @@ def _variable(written: str) -> tuple[str, object]:
 
 
 def _plan(tx: Tx, run: RunView) -> list[forecast.Plan]:
-    return forecast.plan(tx, pipelines.view(tx, run.pipeline_id).steps, forecast.numbers_of(run))
+    steps = pipelines.view(tx, run.pipeline_id).steps
+    return forecast.plan(tx, steps, forecast.numbers_of(tx, run))
 
 
 def _row(column: ColumnView, *, planned: int) -> tuple[str, ...]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from shortlist.domain import forecast, gates
-from shortlist.domain.model import DEFAULT_TOP_K, GateKind, JobStatus
+from shortlist.domain.forecast import Pins
+from shortlist.domain.model import DEFAULT_TOP_K, GateKind, JobStatus, Pin
+from shortlist.services import standing
 from shortlist.services.overview import RunView
 from shortlist.services.pipelines import StepView
 from shortlist.store.db import Tx
-from shortlist.store.schema import BackendStep, ImageCandidate, Job
+from shortlist.store.schema import LIVE, BackendStep, ImageCandidate, Job
 
 SAMPLE: Final = 30
 """Newest jobs of a step that its time and size are measured on: enough to even out, few enough to
@@ -53,12 +56,16 @@ class Sketch:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The numbers of a run, made or about to be. `top_k`: K of approved gates, by step order."""
+    """The numbers of a run, made or about to be. By step order: `top_k`, K of approved gates;
+    `per_base`, the caps that are set; `pins`, of each base image that has any there.
+    """
 
     max_children: int
     target_leaves: int
     base_count: int
     top_k: Mapping[int, int]
+    per_base: Mapping[int, int] = field(default_factory=dict)
+    pins: Mapping[int, Sequence[Pins]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +107,36 @@ def plan(tx: Tx, steps: Sequence[StepView], numbers: Numbers) -> list[Plan]:
     ]
 
 
-def numbers_of(run: RunView) -> Numbers:
-    """The numbers of a run that exists."""
+def numbers_of(tx: Tx, run: RunView) -> Numbers:
+    """The numbers of a run that exists; pins as they stand, decided on or not yet."""
     top_k = {column.step_order: column.top_k for column in run.columns if column.top_k is not None}
-    return Numbers(run.max_children, run.target_leaves, run.base_count, top_k)
+    per_base = {column.step_order: column.per_base for column in run.columns if column.per_base}
+    return Numbers(
+        run.max_children, run.target_leaves, run.base_count, top_k, per_base, _pins(tx, run)
+    )
+
+
+def _pins(tx: Tx, run: RunView) -> dict[int, list[Pins]]:
+    """The pinned live images of each step, counted by base image."""
+    image = ImageCandidate
+    # A pin at a step without a gate, or at the last one, changes nothing that is made.
+    gated = [each.step_order for each in run.columns[1:-1] if each.gate is not GateKind.AUTO]
+    rows = tx.execute(
+        select(image.id, image.step_order, image.path, image.pin).where(
+            text(LIVE),
+            image.pipeline_run_id == run.id,
+            image.step_order.in_(gated),
+            image.pin.is_not(None),
+        )
+    )
+    counts = Counter(
+        (row.step_order, (*standing.ancestors(row.path), row.id)[0], row.pin) for row in rows
+    )
+    found = defaultdict[int, list[Pins]](list)
+    for order, base in sorted({(order, base) for order, base, _ in counts}):
+        always, never = counts[order, base, Pin.ALWAYS], counts[order, base, Pin.NEVER]
+        found[order].append(Pins(always, never))
+    return dict(found)
 
 
 def measured(tx: Tx, step_ids: Sequence[int]) -> dict[int, Measured]:
@@ -162,6 +195,8 @@ def _planned(step: StepView | Draft, numbers: Numbers, *, last: bool) -> forecas
     return forecast.StepPlan(
         children=0 if last else step.max_children or numbers.max_children,
         top_k=None if free else top_k,
+        per_base=numbers.per_base.get(step.order),
+        pins=numbers.pins.get(step.order, ()),
     )
 
 

@@ -56,6 +56,7 @@ class ColumnView:
     assumed: str | None
     held_reason: str | None
     top_k: int | None
+    per_base: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,7 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
             PipelineRunStep.assumed,
             PipelineRunStep.held_reason,
             PipelineRunStep.top_k_count,
+            PipelineRunStep.per_base,
             PipelineStep.name,
             PipelineStep.gate,
         )
@@ -274,6 +276,7 @@ def _columns(tx: Tx, run_ids: Sequence[int]) -> dict[int, tuple[ColumnView, ...]
                 assumed=row.assumed,
                 held_reason=row.held_reason,
                 top_k=row.top_k_count,
+                per_base=row.per_base,
             )
         )
     return {id: tuple(views) for id, views in columns.items()}

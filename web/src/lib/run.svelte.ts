@@ -12,6 +12,8 @@ export class RunWatch {
   run = $state.raw<Run | null>(null);
   failed = $state.raw<readonly JobSummary[]>([]);
   problem = $state.raw<Error | null>(null);
+  /** How often a gate of the run was told to be another: decided, reopened, or with other pins. */
+  gates = $state(0);
   /** Why the last wish was not granted. */
   refusal = $state("");
 
@@ -23,7 +25,9 @@ export class RunWatch {
     const kinds = ["job_changed", "run_changed", "gate_changed", "candidate_made", "candidate_rejected", "candidate_restored"] as const;
     const stops = kinds.map((kind) =>
       live.on(kind, (told) => {
-        if (told.run_id === this.id) again();
+        if (told.run_id !== this.id) return;
+        if (kind === "gate_changed") this.gates += 1;
+        again();
       }),
     );
     stops.push(live.on("backend_changed", again), live.on("resync", again));
