@@ -3,7 +3,8 @@
 
 # Everything lands in .venv and web/node_modules; requirements/*.txt pin each package by hash.
 # The stamps in .venv make a second run start at once. Compiling to bytecode spares the first start
-# of the hub several seconds; the tests use a fifth of their packages, which Python compiles itself.
+# of the hub several seconds; the tests use a fifth of their packages, which Python compiles itself,
+# once: where the environment forbids it to keep bytecode, each of their processes would do it anew.
 
 PYTHON = python3
 PORT = 8787
@@ -13,7 +14,7 @@ UV = $(BIN)/uv pip
 QUIET_UV = UV_NO_PROGRESS=1 VIRTUAL_ENV=$$PWD/.venv $(UV)
 LOCK = $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile

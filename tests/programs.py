@@ -23,10 +23,19 @@ _ADDRESS = re.compile(rb"http://[^\s]+:(\d+)")
 _NURSERY = multiprocessing.get_context("forkserver")
 _NURSERY.set_forkserver_preload(
     [
+        "anyio._backends._asyncio",
+        "httpcore2",
         "httpx2",
+        "PIL.JpegImagePlugin",
+        "pysqlite3.dbapi2",
         "shortlist.commands.demo",
         "shortlist.commands.serving",
         "shortlist.simulator.server",
+        "stringprep",
+        "uvicorn.lifespan.on",
+        "uvicorn.protocols.http.httptools_impl",
+        "uvicorn.protocols.websockets.auto",
+        "uvloop",
     ]
 )
 
