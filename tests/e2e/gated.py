@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -114,6 +116,51 @@ def gated_run(
     if gates[1] == "manual":
         made.awaits(2)
     return made
+
+
+def copied(database: Path, run: GatedRun) -> GatedRun:
+    """Another run with the same images and jobs, which nobody had to make."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.row_factory = sqlite3.Row
+
+        def rows(table: str, column: str) -> list[dict[str, object]]:
+            found = connection.execute(f"SELECT * FROM {table} WHERE {column} = ?", (run.id,))
+            return [dict(row) for row in found]
+
+        def add(table: str, row: Mapping[str, object]) -> None:
+            names, marks = ", ".join(row), ", ".join("?" * len(row))
+            insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"
+            connection.execute(insert, tuple(row.values()))
+
+        def ahead(table: str) -> int:
+            """What makes an id of the run one that nothing has."""
+            highest = connection.execute(f"SELECT max(id) FROM {table}")
+            return cast("int", highest.fetchone()[0])
+
+        ids, jobs = ahead("candidate"), ahead("job")
+        made = ahead("pipeline_run") + 1
+
+        def moved(id: object, by: int) -> int | None:
+            return None if id is None else cast("int", id) + by
+
+        def onwards(path: object) -> str:
+            return re.sub("[0-9]+", lambda id: str(int(id[0]) + ids), cast("str", path))
+
+        (whole,) = rows("pipeline_run", "id")
+        add("pipeline_run", whole | {"id": made})
+        here = {"pipeline_run_id": made}
+        for row in rows("pipeline_run_step", "pipeline_run_id"):
+            del row["id"]
+            add("pipeline_run_step", row | here)
+        for row in rows("candidate", "pipeline_run_id"):
+            own = {"id": moved(row["id"], ids), "job_id": moved(row["job_id"], jobs)}
+            line = {"parent_id": moved(row["parent_id"], ids), "path": onwards(row["path"])}
+            add("candidate", row | here | own | line)
+        for row in rows("job", "pipeline_run_id"):
+            own = {"id": moved(row["id"], jobs), "prompt_id": str(uuid4())}
+            add("job", row | here | own | {"parent_id": moved(row["parent_id"], ids)})
+    return GatedRun(run.hub, made, run.steps)
 
 
 def workflow(file: str, size: Mapping[str, int] = SMALL) -> Json:

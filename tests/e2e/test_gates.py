@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from e2e.demo import faults
-from e2e.gated import GatedRun, gated_run, multiply
+from e2e.gated import GatedRun, copied, gated_run, multiply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,16 +30,16 @@ def hub(idle: tuple[Hub, Path]) -> Hub:
     return idle[0]
 
 
-@pytest.fixture
-def run(hub: Hub) -> GatedRun:
-    """Three base images and nine behind them, waiting to be decided."""
-    return gated_run(hub)
-
-
 @pytest.fixture(scope="module")
 def undecided(hub: Hub) -> GatedRun:
-    """The same, for tests that only look and try: one run serves them all."""
+    """Three base images and nine behind them, waiting to be decided, for tests that only look."""
     return gated_run(hub)
+
+
+@pytest.fixture
+def run(undecided: GatedRun, idle: tuple[Hub, Path]) -> GatedRun:
+    """The same, for one test to decide."""
+    return copied(idle[1], undecided)
 
 
 def opened(page: Page, run: GatedRun, *, order: int = 2) -> Locator:
@@ -298,7 +298,9 @@ def test_what_passed_by_itself_is_confirmed_and_revised_with_one_key_each(
     assert passed.get_by_role("listitem").count() == 2
     page.keyboard.press("c")
     run.hub.until(lambda: not run.columns()[1]["provisional"], "the first is confirmed")
-    page.wait_for_function("document.querySelectorAll('[aria-labelledby=passed] li').length === 1")
+    page.wait_for_function(
+        "() => document.querySelectorAll('[aria-labelledby=passed] li').length === 1"
+    )
     page.keyboard.press("e")
     dialog = page.get_by_role("dialog", name="Hand Fix: who goes on to Upscale?")
     dialog.get_by_role("slider").fill("1")
