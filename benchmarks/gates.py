@@ -23,7 +23,7 @@ import httpx2
 from sqlalchemy import text
 
 from benchmarks.report import Line, parser, report
-from benchmarks.world import NOW, SERIES, SQLITE_SERIES, WORKFLOWS
+from benchmarks.world import FILES, NOW, SERIES, SQLITE_SERIES, WORKFLOWS
 from shortlist.comfy.workflow import Graph, as_graph
 from shortlist.domain.model import GateKind
 from shortlist.hub import rest_collector
@@ -109,6 +109,7 @@ def _fill(tx: Tx) -> tuple[int, int]:
     first, second, *_ = (step.id for step in pipelines.view(tx, pipeline_id).steps)
     _insert(tx, run_id, first, order=1, many=BASES)
     _insert(tx, run_id, second, order=2, many=BASES * CHILDREN)
+    tx.execute(text(FILES))
     if tx.postgresql:
         tx.execute(text("SELECT setval('candidate_id_seq', (SELECT max(id) FROM candidate))"))
     return run_id, second
@@ -124,17 +125,13 @@ def _insert(tx: Tx, run_id: int, step_id: int, *, order: int, many: int) -> None
     first = 1 if order == 1 else BASES + 1
     parent = f"(1 + i / {CHILDREN})" if order == 2 else "NULL"
     path = "'/' || " + parent + " || '/'" if order == 2 else "'/'"
-    digest = f"substr('{'0' * 64}' || ({first} + i), length('' || ({first} + i)) + 1)"
     statement = f"""
         INSERT INTO candidate (id, pipeline_run_id, pipeline_step_id, step_order, parent_id, path,
           status, rejected_ancestors, elo_score, vote_count, child_count, reserved, child_limit,
-          failures, advances, image_path, content_hash, media_type, width, height, size_bytes,
-          thumbhash, regions, seed, job_id, output_index, created_at)
+          failures, advances)
         SELECT {first} + i, {run_id}, {step_id}, {order}, {parent}, {path},
           'active', 0, 700 + (i * 7919) % 601, 3, {CHILDREN if order == 1 else 0}, 0, {CHILDREN},
-          0, {"TRUE" if order == 1 else "FALSE"}, '00/00/' || {digest} || '.png', {digest},
-          'image/png', 768, 1024, 1000000, '3OcRJYB4d3h/iIeHeEh3eIhw+j3A', '[]', 1, NULL, 0,
-          '2026-01-01 00:00:00'
+          0, {"TRUE" if order == 1 else "FALSE"}
         FROM ({series}) AS numbers
     """  # noqa: S608 every value is a number made above
     tx.execute(text(statement))

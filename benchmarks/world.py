@@ -100,6 +100,7 @@ def _make(location: str, world: World) -> None:
         first = 1
         for order, share in enumerate((1, 2, 4, 8), start=1):
             first = _fill(tx, world, order=order, share=share, first=first)
+        tx.execute(text(FILES))
     _analyse(database)
     database.close()
 
@@ -140,22 +141,30 @@ def _fill(tx: Tx, world: World, *, order: int, share: int, first: int) -> int:
     is_open = f"CASE WHEN (i % {size}) * {world.runs} + i / {size} < {world.open_parents} "
     is_open += "THEN 1 ELSE 0 END"
     limits = {1: "2", 2: "2", 3: f"2 + {is_open}", 4: "0"}
-    digest = f"substr('{'0' * 64}' || ({first} + i), length('' || ({first} + i)) + 1)"
     statement = f"""
         INSERT INTO candidate (id, pipeline_run_id, pipeline_step_id, step_order, parent_id, path,
           status, rejected_ancestors, elo_score, vote_count, child_count, reserved, child_limit,
-          failures, advances, image_path, content_hash, media_type, width, height, size_bytes,
-          thumbhash, regions, seed, job_id, output_index, created_at)
+          failures, advances)
         SELECT {first} + i, 1 + i / {size}, {order}, {order}, {parent},
           {"COALESCE(parent.path || parent.id || '/', '/')" if order > 1 else "'/'"},
           'active', 0, 700 + (i % 601) * 7919 % 601, 3, {0 if order == 4 else 2}, 0,
-          {limits[order]}, 0, TRUE, '00/00/' || {digest} || '.png', {digest},
-          'image/png', 768, 1024, 1000000, '', '[]', 1, NULL, 0, '2026-01-01 00:00:00'
+          {limits[order]}, 0, TRUE
         FROM ({series}) AS numbers
         {f"JOIN candidate AS parent ON parent.id = {parent}" if order > 1 else ""}
     """  # noqa: S608 every value is a number made above
     tx.execute(text(statement))
     return first + count
+
+
+FILES: Final = f"""
+    INSERT INTO image_file (candidate_id, image_path, content_hash, media_type, width, height,
+      size_bytes, thumbhash, regions, seed, job_id, output_index, created_at)
+    SELECT id, '00/00/' || digest || '.png', digest, 'image/png', 768, 1024, 1000000,
+      '3OcRJYB4d3h/iIeHeEh3eIhw+j3A', '[]', 1, NULL, 0, '2026-01-01 00:00:00'
+    FROM (SELECT id, substr('{"0" * 64}' || id, length('' || id) + 1) AS digest FROM candidate)
+      AS named
+"""  # noqa: S608 a constant
+"""A file for each candidate there is, with a hash of its own."""
 
 
 def _analyse(database: Database) -> None:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from shortlist.domain.model import BIRTH_ELO, IN_FLIGHT, CandidateStatus
 from shortlist.images.blobs import Blobs, tier_key
 from shortlist.images.model import Tier
 from shortlist.services import images
 from shortlist.store.db import Database, Tx
-from shortlist.store.schema import Act, ImageCandidate, Job, Vote
+from shortlist.store.schema import Act, ImageCandidate, ImageFile, Job, Vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class _Image:
     child_count: int
     reserved: int
     child_limit: int
-    image_path: str
-    content_hash: str
+    image_path: str | None
+    content_hash: str | None
     job_id: int | None
     output_index: int
 
@@ -44,7 +45,11 @@ def check(database: Database, blobs: Blobs, *, acknowledged: Collection[str] = (
     """
     blobs.sweep(lambda hashes: _known(database, hashes), older_than=_tomorrow())
     with database.snapshot() as tx:
-        rows = tx.execute(select(*(getattr(ImageCandidate, f) for f in _Image.__slots__)))
+        rows = tx.execute(
+            select(*map(_column, _Image.__slots__)).join(
+                ImageFile, ImageFile.candidate_id == ImageCandidate.id, isouter=True
+            )
+        )
         every = {row.id: _Image(*row) for row in rows}
         wrong = [
             *_votes(tx, acknowledged),
@@ -55,6 +60,10 @@ def check(database: Database, blobs: Blobs, *, acknowledged: Collection[str] = (
         ]
     wrong += _files(every, blobs)
     assert wrong == []
+
+
+def _column(name: str) -> InstrumentedAttribute[object]:
+    return getattr(ImageCandidate if hasattr(ImageCandidate, name) else ImageFile, name)
 
 
 def _tomorrow() -> datetime:
@@ -143,7 +152,7 @@ def missing_tiers(blobs: Blobs, key: str) -> list[Tier]:
 def _files(every: dict[int, _Image], blobs: Blobs) -> Iterator[str]:
     """Every image has its bytes and its tiers."""
     for image in every.values():
-        if not blobs.exists(image.image_path):
+        if image.image_path is None or not blobs.exists(image.image_path):
             yield f"image {image.id} has no file"
         elif hashlib.sha256(blobs.get(image.image_path)).hexdigest() != image.content_hash:
             yield f"image {image.id} has other bytes than its hash"

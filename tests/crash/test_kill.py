@@ -19,7 +19,7 @@ from shortlist.domain.model import IN_FLIGHT
 from shortlist.images.blobs import Blobs
 from shortlist.store.db import Database
 from shortlist.store.migrate import upgrade
-from shortlist.store.schema import ImageCandidate, Job
+from shortlist.store.schema import ImageCandidate, ImageFile, Job
 
 KILLS = 200
 LIVES_SECONDS = (0.5, 1.2)
@@ -87,7 +87,7 @@ def test_a_hub_killed_anywhere_loses_nothing_and_does_nothing_twice(
     invariants.check(database, blobs, acknowledged=voter.acknowledged)
     with database.snapshot() as tx:
         images = tx.execute(select(func.count(ImageCandidate.id))).scalar_one()
-        different = tx.execute(select(func.count(ImageCandidate.content_hash.distinct()))).scalar()
+        different = tx.execute(select(func.count(ImageFile.content_hash.distinct()))).scalar()
         ended = set(tx.execute(select(Job.status)).scalars())
     assert images == different == saved(comfyui)
     assert ended == {"succeeded"}
@@ -114,7 +114,7 @@ def test_a_server_killed_anywhere_costs_renders_and_nothing_else(
     invariants.check(database, Blobs.open(str(data / "images")), acknowledged=voter.acknowledged)
     with database.snapshot() as tx:
         images = tx.execute(select(func.count(ImageCandidate.id))).scalar_one()
-        different = tx.execute(select(func.count(ImageCandidate.content_hash.distinct()))).scalar()
+        different = tx.execute(select(func.count(ImageFile.content_hash.distinct()))).scalar()
         ended = set(tx.execute(select(Job.status)).scalars())
     assert 0 < images == different <= saved(comfyui)
     assert ended == {"succeeded"}

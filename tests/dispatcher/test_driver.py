@@ -32,7 +32,7 @@ from shortlist.images.model import Tier
 from shortlist.services import backends, branches, jobs
 from shortlist.simulator.options import Fault, FaultKind, Version
 from shortlist.store.db import Database, Tx
-from shortlist.store.schema import ImageCandidate, Job
+from shortlist.store.schema import ImageCandidate, ImageFile, Job
 
 pytestmark = pytest.mark.anyio
 
@@ -49,14 +49,14 @@ async def test_images_come_from_the_first_step_to_the_last(db: Database, tmp_pat
     assert hub.blobs.exists(child.image_path)
     assert missing_tiers(hub.blobs, child.image_path) == []
     assert (child.media_type, child.width > 512, len(child.content_hash)) == ("image/png", True, 64)
-    assert child.parent_id is not None
     assert set(hub.see(statuses)) == {JobStatus.SUCCEEDED}
 
 
-def _a_leaf(tx: Tx) -> ImageCandidate:
-    columns = ImageCandidate.__table__.columns
-    row = tx.execute(select(*columns).where(ImageCandidate.step_order == 3).limit(1)).one()
-    return ImageCandidate(**row._mapping)
+def _a_leaf(tx: Tx) -> ImageFile:
+    columns = ImageFile.__table__.columns
+    at_third = select(ImageCandidate.id).where(ImageCandidate.step_order == 3)
+    found = select(*columns).where(ImageFile.candidate_id.in_(at_third)).limit(1)
+    return ImageFile(**tx.execute(found).one()._mapping)
 
 
 async def test_no_more_jobs_are_at_the_server_than_the_lookahead(
@@ -89,7 +89,11 @@ async def test_a_parent_is_handed_over_under_its_content_hash(
     assert upload.name == f"{base}.png"
 
 
-_BASES = select(ImageCandidate.content_hash).where(ImageCandidate.parent_id.is_(None))
+_BASES = (
+    select(ImageFile.content_hash)
+    .join(ImageCandidate, ImageCandidate.id == ImageFile.candidate_id)
+    .where(ImageCandidate.parent_id.is_(None))
+)
 
 
 async def test_the_files_metadata_names_the_job(database: Database, tmp_path: Path) -> None:
@@ -98,7 +102,7 @@ async def test_the_files_metadata_names_the_job(database: Database, tmp_path: Pa
     async with simulated(tmp_path) as server, a_hub(database, tmp_path) as hub:
         add_backend(database, server.url)
         await hub.until(lambda tx: images(tx) == 1)
-        key = hub.see(lambda tx: tx.execute(select(ImageCandidate.image_path)).scalar_one())
+        key = hub.see(lambda tx: tx.execute(select(ImageFile.image_path)).scalar_one())
     assert f'"run": {run_id}, "step": '.encode() in hub.blobs.get(key)
 
 
@@ -271,4 +275,4 @@ async def test_every_version_of_the_server_is_driven_alike(
 
 
 def _a_key(tx: Tx) -> str:
-    return tx.execute(select(ImageCandidate.image_path).limit(1)).scalar_one()
+    return tx.execute(select(ImageFile.image_path).limit(1)).scalar_one()

@@ -23,7 +23,7 @@ from shortlist.services.pipelines import NewStep
 from shortlist.services.runs import NewRun
 from shortlist.simulator.options import Fault, FaultKind, Version
 from shortlist.store.db import Database, Tx
-from shortlist.store.schema import ImageCandidate, Job
+from shortlist.store.schema import ImageFile, Job
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +78,7 @@ def _lacking(tx: Tx) -> list[str]:
 
 def _unexplained(tx: Tx) -> list[int]:
     """Jobs that ended well without an image, or badly without a reason."""
-    made = set(tx.execute(select(ImageCandidate.job_id)).scalars())
+    made = set(tx.execute(select(ImageFile.job_id)).scalars())
     rows = tx.execute(select(Job.id, Job.status, Job.error, Job.kept)).all()
     return [
         id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,8 +124,8 @@ def copied(database: Path, run: GatedRun) -> GatedRun:
         connection.execute("BEGIN IMMEDIATE")
         connection.row_factory = sqlite3.Row
 
-        def rows(table: str, column: str) -> list[dict[str, object]]:
-            found = connection.execute(f"SELECT * FROM {table} WHERE {column} = ?", (run.id,))
+        def rows(table: str, column: str, id: object = run.id) -> list[dict[str, object]]:
+            found = connection.execute(f"SELECT * FROM {table} WHERE {column} = ?", (id,))
             return [dict(row) for row in found]
 
         def add(table: str, row: Mapping[str, object]) -> None:
@@ -154,9 +154,11 @@ def copied(database: Path, run: GatedRun) -> GatedRun:
             del row["id"]
             add("pipeline_run_step", row | here)
         for row in rows("candidate", "pipeline_run_id"):
-            own = {"id": moved(row["id"], ids), "job_id": moved(row["job_id"], jobs)}
             line = {"parent_id": moved(row["parent_id"], ids), "path": onwards(row["path"])}
-            add("candidate", row | here | own | line)
+            add("candidate", row | here | line | {"id": moved(row["id"], ids)})
+            (file,) = rows("image_file", "candidate_id", row["id"])
+            own = {"candidate_id": moved(row["id"], ids), "job_id": moved(file["job_id"], jobs)}
+            add("image_file", file | own)
         for row in rows("job", "pipeline_run_id"):
             own = {"id": moved(row["id"], jobs), "prompt_id": str(uuid4())}
             add("job", row | here | own | {"parent_id": moved(row["parent_id"], ids)})
@@ -175,9 +177,8 @@ def workflow(file: str, size: Mapping[str, int] = SMALL) -> Json:
 def multiply(database: Path, run: GatedRun, *, order: int, until: int) -> None:
     """Copies the images of a step until there are so many, each with a rating of its own."""
     with sqlite3.connect(database) as connection:
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(candidate)")]
-        copied = [name for name in columns if name not in {"id", "job_id", "elo_score"}]
-        names = ", ".join(copied)
+        names = _columns(connection, "candidate", but={"id", "elo_score"})
+        (newest,) = connection.execute("SELECT max(id) FROM candidate").fetchone()
         connection.execute(
             f"""
             WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?)
@@ -187,4 +188,22 @@ def multiply(database: Path, run: GatedRun, *, order: int, until: int) -> None:
             """,
             (until, run.id, order, until - len(run.ranking(order))),
         )
+        names = _columns(connection, "image_file", but={"candidate_id", "job_id"})
+        connection.execute(
+            f"""
+            WITH file AS (
+              SELECT {names}, row_number() OVER () - 1 AS place, count(*) OVER () AS files
+              FROM image_file JOIN candidate ON candidate.id = candidate_id
+              WHERE pipeline_run_id = ? AND step_order = ?)
+            INSERT INTO image_file (candidate_id, {names})
+            SELECT candidate.id, {names} FROM candidate JOIN file ON place = candidate.id % files
+            WHERE candidate.id > ?
+            """,
+            (run.id, order, newest),
+        )
     connection.close()
+
+
+def _columns(connection: sqlite3.Connection, table: str, *, but: Container[str]) -> str:
+    names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    return ", ".join(name for name in names if name not in but)

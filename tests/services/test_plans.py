@@ -14,11 +14,9 @@ ROWS = 3_000
 FILL = """
     INSERT INTO candidate (pipeline_run_id, pipeline_step_id, step_order, path, status,
       rejected_ancestors, elo_score, vote_count, child_count, reserved, child_limit, failures,
-      advances, image_path, content_hash, media_type, width, height, size_bytes, thumbhash, regions,
-      output_index, created_at)
+      advances)
     SELECT 1, 1, 1, '/' || (i % 60) || '/', 'active', 0, 1000, 0, 3, 0,
-      CASE WHEN i % 300 = 0 THEN 4 ELSE 3 END, 0, TRUE, '', '', '', 1, 1, 1, '', '[]', 0,
-      '2026-01-01 00:00:00'
+      CASE WHEN i % 300 = 0 THEN 4 ELSE 3 END, 0, TRUE
     FROM ({series}) AS numbers
 """
 SERIES = {

@@ -18,7 +18,7 @@ from shortlist.errors import ConfigFault
 from shortlist.services import overview, runs, selection
 from shortlist.store import migrate
 from shortlist.store.db import Database, sqlite_module
-from shortlist.store.schema import Base, ImageCandidate, PipelineRunStep
+from shortlist.store.schema import Base, ImageCandidate, ImageFile, PipelineRunStep
 
 BEFORE_GATES = Path(__file__).parent.parent / "data" / "databases" / "0001.sql"
 
@@ -67,6 +67,11 @@ def test_nothing_that_was_there_is_lost_or_changed(opened: Database) -> None:
                 ImageCandidate.id
             )
         ).all()
+        files = tx.execute(
+            select(ImageFile.candidate_id, ImageFile.content_hash, ImageFile.image_path).order_by(
+                ImageFile.candidate_id
+            )
+        ).all()
         names = [run.name for run in overview.views(tx)]
         ways = {(run.rating, run.policy) for run in overview.views(tx)}
     assert [tuple(row) for row in images] == [
@@ -76,6 +81,8 @@ def test_nothing_that_was_there_is_lost_or_changed(opened: Database) -> None:
         (4, "/1/2/", True),
         (5, "/", True),
     ]
+    assert [id for id, _, _ in files] == [1, 2, 3, 4, 5]
+    assert all(path.endswith(f"{hash}.png") and len(hash) == 64 for _, hash, path in files)
     assert names == ["Run 1", "Run 2"]
     assert ways == {("elo", "right_to_left")}
     opened.close()

@@ -22,6 +22,7 @@ from shortlist.store.schema import (
     Backend,
     GateDecision,
     ImageCandidate,
+    ImageFile,
     PipelineRunStep,
     PipelineStep,
 )
@@ -238,11 +239,12 @@ _IMAGES: Final = (
         ImageCandidate.pin,
         ImageCandidate.child_count,
         ImageCandidate.advances,
-        ImageCandidate.content_hash,
-        ImageCandidate.width,
-        ImageCandidate.height,
-        ImageCandidate.thumbhash,
+        ImageFile.content_hash,
+        ImageFile.width,
+        ImageFile.height,
+        ImageFile.thumbhash,
     )
+    .join(ImageFile, ImageFile.candidate_id == ImageCandidate.id)
     .where(
         text(LIVE),
         ImageCandidate.pipeline_run_id == bindparam("run"),

@@ -16,7 +16,7 @@ from shortlist.services import standing
 from shortlist.services.overview import RunView
 from shortlist.services.pipelines import StepView
 from shortlist.store.db import Tx
-from shortlist.store.schema import LIVE, BackendStep, ImageCandidate, Job
+from shortlist.store.schema import LIVE, BackendStep, ImageCandidate, ImageFile, Job
 
 SAMPLE: Final = 30
 """Newest jobs of a step that its time and size are measured on: enough to even out, few enough to
@@ -156,7 +156,8 @@ def _measured(tx: Tx, step_id: int) -> Measured:
         .limit(SAMPLE)
     ).all()
     newest = (
-        select(ImageCandidate.size_bytes)
+        select(ImageFile.size_bytes)
+        .join(ImageCandidate, ImageCandidate.id == ImageFile.candidate_id)
         .where(ImageCandidate.pipeline_step_id == step_id)
         .order_by(ImageCandidate.id.desc())
         .limit(SAMPLE)

@@ -9,12 +9,12 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Integer, bindparam, select
 
 from shortlist.comfy.workflow import Bindings, Graph, Role, Values, WorkflowFault, as_graph, patch
 from shortlist.services.wording import Words
 from shortlist.store.db import Tx
-from shortlist.store.schema import ImageCandidate, PipelineRun, PipelineStep
+from shortlist.store.schema import ImageFile, PipelineRun, PipelineStep
 
 UPLOADS: Final = "shortlist"
 """The folder of a server's inputs that parents are uploaded to, under their content hash."""
@@ -62,15 +62,14 @@ def build(
     Its files are saved under a prefix that is this attempt's alone. Raises `Unbuildable` when
     the step's workflow can't take these values.
     """
-    step = tx.execute(_STEP, {"step": step_id}).one()
-    parameters = tx.execute(_PARAMETERS, {"run": run_id}).scalar_one()
-    parent_key = None if parent_id is None else tx.execute(_PARENT, {"id": parent_id}).scalar_one()
+    sources = {"run": run_id, "step": step_id, "parent": parent_id}
+    step = tx.execute(_SOURCES, sources).one()
     bindings = Bindings.from_json(step.bindings)
     values = _values(
         bindings,
         words=words,
-        parameters=parameters,
-        parent_key=parent_key,
+        parameters=step.parameters,
+        parent_key=step.parent_key,
         seed=seed,
         prefix=prefix(prompt_id, now=now),
     )
@@ -97,16 +96,23 @@ def upload_name(key: str) -> str:
     return f"{UPLOADS}/{PurePosixPath(key).name}"
 
 
-_STEP = select(PipelineStep.comfy_workflow_json, PipelineStep.bindings).where(
-    PipelineStep.id == bindparam("step")
+_SOURCES = (
+    select(
+        PipelineStep.comfy_workflow_json,
+        PipelineStep.bindings,
+        PipelineRun.parameters,
+        ImageFile.image_path.label("parent_key"),
+    )
+    .select_from(PipelineStep)
+    .join(PipelineRun, PipelineRun.id == bindparam("run"))
+    .outerjoin(ImageFile, ImageFile.candidate_id == bindparam("parent", type_=Integer))
+    .where(PipelineStep.id == bindparam("step"))
 )
 _OF_RUN = (
     select(PipelineStep.id, PipelineStep.comfy_workflow_json, PipelineStep.bindings)
     .join(PipelineRun, PipelineRun.pipeline_id == PipelineStep.pipeline_id)
     .where(PipelineRun.id == bindparam("run"), PipelineStep.order == bindparam("step_order"))
 )
-_PARAMETERS = select(PipelineRun.parameters).where(PipelineRun.id == bindparam("run"))
-_PARENT = select(ImageCandidate.image_path).where(ImageCandidate.id == bindparam("id"))
 
 
 def _values(

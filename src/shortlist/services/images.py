@@ -17,7 +17,7 @@ from shortlist.domain.model import PARK_AFTER_FAILURES, CandidateStatus
 from shortlist.errors import NotFound
 from shortlist.services.showing import Picture
 from shortlist.store.db import Tx
-from shortlist.store.schema import ImageCandidate, Job, Kill, PipelineRun, PipelineStep
+from shortlist.store.schema import ImageCandidate, ImageFile, Job, Kill, PipelineRun, PipelineStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,9 @@ def cards(tx: Tx, ids: Sequence[int]) -> dict[int, Card]:
 def family(tx: Tx, candidate_id: int) -> Family:
     """One image with its ancestors, children and siblings. Raises `NotFound`."""
     row = tx.execute(
-        select(ImageCandidate.path, ImageCandidate.job_id).where(ImageCandidate.id == candidate_id)
+        select(ImageCandidate.path, ImageFile.job_id)
+        .join(ImageFile, ImageFile.candidate_id == ImageCandidate.id)
+        .where(ImageCandidate.id == candidate_id)
     ).one_or_none()
     if row is None:
         raise NotFound(f"There is no image {candidate_id}.")
@@ -131,11 +133,12 @@ def table(tx: Tx, run_id: int) -> Table:
             ImageCandidate.stars,
             ImageCandidate.child_count,
             ImageCandidate.reserved,
-            ImageCandidate.content_hash,
-            ImageCandidate.width,
-            ImageCandidate.height,
-            ImageCandidate.thumbhash,
+            ImageFile.content_hash,
+            ImageFile.width,
+            ImageFile.height,
+            ImageFile.thumbhash,
         )
+        .join(ImageFile, ImageFile.candidate_id == ImageCandidate.id)
         .where(ImageCandidate.pipeline_run_id == run_id)
         .order_by(ImageCandidate.id)
     ).all()
@@ -145,9 +148,7 @@ def table(tx: Tx, run_id: int) -> Table:
 def original_key(tx: Tx, content_hash: str) -> str:
     """Where the image store keeps the original with this hash. Raises `NotFound`."""
     key = tx.execute(
-        select(ImageCandidate.image_path)
-        .where(ImageCandidate.content_hash == content_hash)
-        .limit(1)
+        select(ImageFile.image_path).where(ImageFile.content_hash == content_hash).limit(1)
     ).scalar()
     if key is None:
         raise NotFound("There is no image with this hash.")
@@ -158,7 +159,7 @@ def known_hashes(tx: Tx, hashes: Sequence[str]) -> set[str]:
     """Which of `hashes` belong to a candidate; the others may be swept."""
     return set(
         tx.execute(
-            select(ImageCandidate.content_hash).where(ImageCandidate.content_hash.in_(hashes))
+            select(ImageFile.content_hash).where(ImageFile.content_hash.in_(hashes))
         ).scalars()
     )
 
@@ -208,22 +209,26 @@ _FACTS: Final = (
     ImageCandidate.child_limit,
     ImageCandidate.reserved.label("in_flight"),
     (ImageCandidate.failures >= PARK_AFTER_FAILURES).label("parked"),
-    ImageCandidate.regions,
-    ImageCandidate.seed,
-    ImageCandidate.created_at,
+    ImageFile.regions,
+    ImageFile.seed,
+    ImageFile.created_at,
 )
 _PICTURE: Final = (
-    ImageCandidate.content_hash.label("hash"),
-    ImageCandidate.width,
-    ImageCandidate.height,
-    ImageCandidate.thumbhash,
-    ImageCandidate.media_type,
+    ImageFile.content_hash.label("hash"),
+    ImageFile.width,
+    ImageFile.height,
+    ImageFile.thumbhash,
+    ImageFile.media_type,
 )
 
 
 def _cards(tx: Tx, condition: ColumnElement[bool], *, limit: int | None = None) -> list[Card]:
     rows = tx.execute(
-        select(*_FACTS, *_PICTURE).where(condition).order_by(ImageCandidate.id).limit(limit)
+        select(*_FACTS, *_PICTURE)
+        .join(ImageFile, ImageFile.candidate_id == ImageCandidate.id)
+        .where(condition)
+        .order_by(ImageCandidate.id)
+        .limit(limit)
     )
     return [
         Card(

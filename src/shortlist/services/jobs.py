@@ -26,6 +26,7 @@ from shortlist.services.parking import Failure
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
     ImageCandidate,
+    ImageFile,
     Job,
 )
 
@@ -72,9 +73,9 @@ def flights(tx: Tx, backend_id: int) -> list[Flight]:
             Job.attempts,
             Job.goes_first,
             Job.workflow,
-            ImageCandidate.image_path.label("parent_key"),
+            ImageFile.image_path.label("parent_key"),
         )
-        .outerjoin(ImageCandidate, ImageCandidate.id == Job.parent_id)
+        .outerjoin(ImageFile, ImageFile.candidate_id == Job.parent_id)
         .where(Job.backend_id == backend_id, Job.status.in_(IN_FLIGHT) | Job.recall)
         .order_by(Job.id)
     )

@@ -22,6 +22,7 @@ from shortlist.services.journal import EventKind, append
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
     ImageCandidate,
+    ImageFile,
     Job,
     PipelineRun,
     PipelineRunStep,
@@ -95,9 +96,9 @@ class _Birth:
 def _results(tx: Tx, job_id: int) -> list[int] | None:
     """The candidates a job has made, null when its result has not come yet."""
     made = tx.execute(
-        select(ImageCandidate.id)
-        .where(ImageCandidate.job_id == job_id)
-        .order_by(ImageCandidate.output_index)
+        select(ImageFile.candidate_id)
+        .where(ImageFile.job_id == job_id)
+        .order_by(ImageFile.output_index)
     ).scalars()
     ids = list(made)
     kept = tx.execute(select(Job.kept).where(Job.id == job_id)).scalar_one()
@@ -145,7 +146,7 @@ def _birth(tx: Tx, job: Row) -> _Birth:
 
 
 def _insert(tx: Tx, job: Row, birth: _Birth, *, image: NewImage, index: int, now: datetime) -> int:
-    return tx.execute(
+    id = tx.execute(
         insert(ImageCandidate).returning(ImageCandidate.id),
         {
             "pipeline_run_id": job.run_id,
@@ -162,6 +163,12 @@ def _insert(tx: Tx, job: Row, birth: _Birth, *, image: NewImage, index: int, now
             "child_limit": birth.child_limit,
             "failures": 0,
             "advances": birth.advances,
+        },
+    ).scalar_one()
+    tx.execute(
+        insert(ImageFile),
+        {
+            "candidate_id": id,
             "image_path": image.key,
             "content_hash": image.sha256,
             "media_type": image.media_type,
@@ -175,7 +182,8 @@ def _insert(tx: Tx, job: Row, birth: _Birth, *, image: NewImage, index: int, now
             "output_index": index,
             "created_at": now,
         },
-    ).scalar_one()
+    )
+    return id
 
 
 def _settle(tx: Tx, job: Row, *, made: int, kept: Sequence[NewImage], now: datetime) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from shortlist.domain.model import CandidateStatus
 from shortlist.domain.pairing import Sides, key_of, written
 from shortlist.store.db import Tx
-from shortlist.store.schema import ImageCandidate, PipelineStep
+from shortlist.store.schema import ImageCandidate, ImageFile, PipelineStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ class Pair:
 _COLUMNS = (
     select(
         ImageCandidate.id,
-        ImageCandidate.content_hash,
-        ImageCandidate.width,
-        ImageCandidate.height,
-        ImageCandidate.thumbhash,
-        ImageCandidate.media_type,
-        ImageCandidate.regions,
+        ImageFile.content_hash,
+        ImageFile.width,
+        ImageFile.height,
+        ImageFile.thumbhash,
+        ImageFile.media_type,
+        ImageFile.regions,
         ImageCandidate.pipeline_run_id,
         ImageCandidate.pipeline_step_id,
         PipelineStep.name,
@@ -85,6 +85,7 @@ _COLUMNS = (
         ImageCandidate.status,
         ImageCandidate.rejected_ancestors,
     )
+    .join(ImageFile, ImageFile.candidate_id == ImageCandidate.id)
     .join(PipelineStep, PipelineStep.id == ImageCandidate.pipeline_step_id)
     .where(ImageCandidate.id.in_(bindparam("ids", expanding=True)))
 )

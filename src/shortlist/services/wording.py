@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 from shortlist.domain import prompts
 from shortlist.domain.prompts import Wildcards
 from shortlist.store.db import Tx
-from shortlist.store.schema import ImageCandidate, Job, PipelineRun
+from shortlist.store.schema import ImageFile, Job, PipelineRun
 
 NO_WILDCARDS: Final[Wildcards] = MappingProxyType({})
 
@@ -28,14 +28,15 @@ class Words:
 def of_job(tx: Tx, *, run_id: int, parent_id: int | None, seed: int, wildcards: Wildcards) -> Words:
     """The words of a new job. `seed` is the job's own: it decides what a base job's prompt becomes.
 
-    A child has its base image's words, also after the run's prompt was changed, so that a picture
-    keeps its subject from step to step.
+    A child has the words its parent was made with, also after the run's prompt was changed, so that
+    a picture keeps its subject from step to step.
     """
     if parent_id is None:
         return _resolved(_of_run(tx, run_id), seed=seed, wildcards=wildcards)
-    path = tx.execute(_PATH, {"id": parent_id}).scalar_one()
-    base_id = int(path.split("/")[1] or parent_id)
-    return _of_base(tx, base_id) or _of_run(tx, run_id)
+    row = tx.execute(_PARENT, {"id": parent_id}).one_or_none()
+    if row is None or row.prompt is None:  # from before prompts were kept
+        return _of_run(tx, run_id)
+    return Words(row.prompt, row.negative_prompt or "")
 
 
 def again(tx: Tx, job_id: int) -> Words:
@@ -48,23 +49,14 @@ def again(tx: Tx, job_id: int) -> Words:
     return Words(row.prompt, row.negative_prompt or "")
 
 
-_PATH: Final = select(ImageCandidate.path).where(ImageCandidate.id == bindparam("id"))
-_BASE: Final = (
+_PARENT: Final = (
     select(Job.prompt, Job.negative_prompt)
-    .join(ImageCandidate, ImageCandidate.job_id == Job.id)
-    .where(ImageCandidate.id == bindparam("id"))
+    .join(ImageFile, ImageFile.job_id == Job.id)
+    .where(ImageFile.candidate_id == bindparam("id"))
 )
 _RUN: Final = select(PipelineRun.prompt, PipelineRun.negative_prompt).where(
     PipelineRun.id == bindparam("id")
 )
-
-
-def _of_base(tx: Tx, base_id: int) -> Words | None:
-    """Null for an image from before prompts were kept."""
-    row = tx.execute(_BASE, {"id": base_id}).one_or_none()
-    if row is None or row.prompt is None:
-        return None
-    return Words(row.prompt, row.negative_prompt or "")
 
 
 def _of_run(tx: Tx, run_id: int) -> Words:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, select
 from shortlist.domain.model import IN_FLIGHT, JobStatus
 from shortlist.errors import NotFound
 from shortlist.store.db import Tx
-from shortlist.store.schema import Backend, ImageCandidate, Job, PipelineStep
+from shortlist.store.schema import Backend, ImageFile, Job, PipelineStep
 
 PAGE: Final = 50
 MOST: Final = 200
@@ -173,9 +173,9 @@ def _views(tx: Tx, *conditions: ColumnElement[bool], limit: int) -> list[JobView
 def _made(tx: Tx, job_ids: Sequence[int]) -> defaultdict[int, list[int]]:
     made: defaultdict[int, list[int]] = defaultdict(list)
     rows = tx.execute(
-        select(ImageCandidate.job_id, ImageCandidate.id)
-        .where(ImageCandidate.job_id.in_(job_ids))
-        .order_by(ImageCandidate.id)
+        select(ImageFile.job_id, ImageFile.candidate_id)
+        .where(ImageFile.job_id.in_(job_ids))
+        .order_by(ImageFile.candidate_id)
     )
     for job_id, candidate_id in rows:
         if job_id is not None:

@@ -133,8 +133,7 @@ class Tx:
             return
         self.announced = True
         if self.postgresql:
-            self._connection.execute(_LOCK, {"key": JOURNAL_LOCK})
-            self._connection.execute(_NOTIFY)
+            self._connection.execute(_ANNOUNCE, {"key": JOURNAL_LOCK})
 
     def mark(self) -> None:
         """Begins a part that can fail alone."""
@@ -147,6 +146,7 @@ class Tx:
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 _NOTIFY = text(f"NOTIFY {CHANNEL}")
+_ANNOUNCE = text(f"SELECT pg_advisory_xact_lock(:key), pg_notify('{CHANNEL}', '')")
 
 
 class Database:

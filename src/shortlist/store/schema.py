@@ -183,7 +183,6 @@ class ImageCandidate(Base):
 
     __tablename__ = "candidate"
     __table_args__ = (
-        UniqueConstraint("job_id", "output_index"),
         CheckConstraint("child_count >= 0", name="child_count_natural"),
         CheckConstraint("reserved >= 0", name="reserved_natural"),
         CheckConstraint("rejected_ancestors >= 0", name="rejected_ancestors_natural"),
@@ -212,8 +211,6 @@ class ImageCandidate(Base):
         Index(None, "path"),
         # the board: all rows of a run
         Index(None, "pipeline_run_id", "id"),
-        # the sweep of image files, and an image asked for by its content
-        Index(None, "content_hash"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -233,6 +230,20 @@ class ImageCandidate(Base):
     advances: Mapped[bool]
     pin: Mapped[Pin | None] = mapped_column(enum_of(Pin))  # a person's word on its gate
     stars: Mapped[int | None]  # a person kept it, 0 without stars; no part of its rating
+
+
+class ImageFile(Base):
+    """What a candidate was born with and keeps: its file, and where that came from. A row of its
+    own, since a change writes a whole row anew, and a kill changes candidates by the thousand."""
+
+    __tablename__ = "image_file"
+    __table_args__ = (
+        UniqueConstraint("job_id", "output_index"),
+        # the sweep of image files, and an image asked for by its content
+        Index(None, "content_hash"),
+    )
+
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidate.id"), primary_key=True)
     image_path: Mapped[str] = mapped_column(Text)
     content_hash: Mapped[str] = mapped_column(Text)
     media_type: Mapped[str] = mapped_column(Text)
