@@ -2,7 +2,8 @@
 
 An approval is measured from the act to its durable commit, a fresh K each time, so that thousands
 enter and leave. The run screen is what the page asks for over HTTP when a run is opened: the run,
-the gate, and the forecast, one after the other, from a hub in a process of its own.
+the gate, and the forecast, one after the other, from a hub in a process of its own. How a move of
+the dialog's slider is measured is told in `slider.py`; without a Chromium it is left out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from uuid import uuid4
 import httpx2
 from sqlalchemy import text
 
+from benchmarks import browser, slider
 from benchmarks.report import Line, parser, report
 from benchmarks.world import FILES, NOW, SERIES, SQLITE_SERIES, WORKFLOWS
 from shortlist.comfy.workflow import Graph, as_graph
@@ -50,11 +52,13 @@ def main() -> None:
     with _postgresql() as location, TemporaryDirectory() as folder:
         approvals["postgresql"] = _approvals(location)
         screens["postgresql"] = _screens(location, folder=Path(folder))
+    path = browser.chromium_path()
     report(
-        "Gates, a step with 10,000 candidates",
+        "Gates, a step with 10,000 candidates; the slider, one with 1,000",
         [
             Line("approval_ms", approvals, "ms", "under 100"),
             Line("run_screen_ms", screens, "ms", "under 300"),
+            *([] if path is None else _slider(path)),
         ],
         as_json=arguments.json,
     )
@@ -77,7 +81,7 @@ def _approvals(location: str) -> float:
     migrate.upgrade(location)
     database = Database.open(location)
     with database.transaction() as tx:
-        run_id, step_id = _fill(tx)
+        run_id, step_id = _fill(tx, bases=BASES)
     with database.transaction() as tx:
         tx.execute(text("ANALYZE"))
 
@@ -96,19 +100,19 @@ def _approvals(location: str) -> float:
     return median(times)
 
 
-def _fill(tx: Tx) -> tuple[int, int]:
-    """A gated run that holds ten thousand images at its second step; the step's id."""
+def _fill(tx: Tx, *, bases: int) -> tuple[int, int]:
+    """A gated run that holds ten images of each base image at its second step; the step's id."""
     gates = [GateKind.AUTO, *[GateKind.MANUAL] * 3]
     steps = [
         pipelines.NewStep(name, _graph(name), None, None, gate, None)
         for name, gate in zip(("base", "face-fix", "hand-fix", "upscale"), gates, strict=True)
     ]
     pipeline_id = pipelines.create(tx, "Benchmark", description="", steps=steps, now=NOW)
-    new = runs.NewRun(pipeline_id, "Run", "a lighthouse", "", {}, CHILDREN, 10, BASES, 0)
+    new = runs.NewRun(pipeline_id, "Run", "a lighthouse", "", {}, CHILDREN, 10, bases, 0)
     run_id = runs.create(tx, new, now=NOW)
     first, second, *_ = (step.id for step in pipelines.view(tx, pipeline_id).steps)
-    _insert(tx, run_id, first, order=1, many=BASES)
-    _insert(tx, run_id, second, order=2, many=BASES * CHILDREN)
+    _insert(tx, run_id, first, order=1, bases=bases)
+    _insert(tx, run_id, second, order=2, bases=bases)
     tx.execute(text(FILES))
     if tx.postgresql:
         tx.execute(text("SELECT setval('candidate_id_seq', (SELECT max(id) FROM candidate))"))
@@ -119,10 +123,11 @@ def _graph(name: str) -> Graph:
     return as_graph(json.loads((WORKFLOWS / f"{name}.json").read_text("utf-8")))
 
 
-def _insert(tx: Tx, run_id: int, step_id: int, *, order: int, many: int) -> None:
-    """Images 1 to BASES at the first step, ten children of each behind them at the second."""
+def _insert(tx: Tx, run_id: int, step_id: int, *, order: int, bases: int) -> None:
+    """Images 1 to `bases` at the first step, ten children of each behind them at the second."""
+    many = bases if order == 1 else bases * CHILDREN
     series = (SERIES if tx.postgresql else SQLITE_SERIES).format(last=many - 1)
-    first = 1 if order == 1 else BASES + 1
+    first = 1 if order == 1 else bases + 1
     parent = f"(1 + i / {CHILDREN})" if order == 2 else "NULL"
     path = "'/' || " + parent + " || '/'" if order == 2 else "'/'"
     statement = f"""
@@ -149,6 +154,23 @@ def _screens(location: str, *, folder: Path) -> float:
 
         fetch()
         return median(_milliseconds(fetch) for _ in range(TURNS))
+
+
+def _slider(chromium_path: str) -> list[Line]:
+    """What moves of the slider take in a page of a hub of its own."""
+    with TemporaryDirectory() as folder:
+        location = str(Path(folder) / "shortlist.db")
+        migrate.upgrade(location)
+        database = Database.open(location)
+        with database.transaction() as tx:
+            run_id, step_id = _fill(tx, bases=slider.IMAGES // CHILDREN)
+            slider.illustrate(tx, Path(folder), step_id=step_id)
+        database.close()
+        with (
+            _hub(location, folder=Path(folder)) as url,
+            browser.chromium(chromium_path) as chromium,
+        ):
+            return slider.lines(chromium, f"{url}/#/run/{run_id}?gate={step_id}")
 
 
 @contextmanager

@@ -384,6 +384,11 @@ SLIDE = """async () => {
 }"""
 
 
+# While the cut moves, a colour stands for a picture that is still to load.
+BLURRED = """() => [...document.querySelectorAll("dialog [data-at] img")]
+  .every(image => getComputedStyle(image).backgroundImage.startsWith("url("))"""
+
+
 def test_a_thousand_images_are_few_in_the_page_and_follow_the_slider(
     run: GatedRun,
     page: Page,
@@ -399,6 +404,7 @@ def test_a_thousand_images_are_few_in_the_page_and_follow_the_slider(
     dialog.get_by_text("Will advance: 613").wait_for()
     assert dialog.locator("[data-at]").count() < 40
     assert dialog.locator(f'[data-id="{run.ranking(2)[612]}"]').count() == 1
+    page.wait_for_function(BLURRED)
     submit(dialog).click()
     page.get_by_text(re.compile("starts in")).wait_for()
     page.get_by_role("button", name="Undo").first.click()

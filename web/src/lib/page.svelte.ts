@@ -27,6 +27,16 @@ export function later(run: () => void, milliseconds: number): () => void {
   return () => clearTimeout(timer);
 }
 
+/** The same, counted from the next frame: on a slow machine too it never comes before that. */
+export function afterFrame(run: () => void, milliseconds: number): () => void {
+  let stop = () => {};
+  const frame = requestAnimationFrame(() => (stop = later(run, milliseconds)));
+  return () => {
+    cancelAnimationFrame(frame);
+    stop();
+  };
+}
+
 /** Once nobody has asked for this many milliseconds. */
 export function rested(milliseconds: number, run: () => void): () => void {
   let stop = () => {};

@@ -1,5 +1,5 @@
 // Pictures ahead of their showing: fetched early, decoded in time, dropped when no longer wanted.
-import { thumbHashToDataURL } from "thumbhash";
+import { thumbHashToAverageRGBA, thumbHashToDataURL } from "thumbhash";
 import { pictureUrl } from "../api/client";
 
 const ahead = new Map<string, HTMLImageElement>();
@@ -56,7 +56,7 @@ export function blur(thumbhash: string): string {
   if (known !== undefined) return known;
   let made = "";
   try {
-    made = thumbHashToDataURL(Uint8Array.from(atob(thumbhash), (letter) => letter.charCodeAt(0)));
+    made = thumbHashToDataURL(bytes(thumbhash));
   } catch {
     made = "";
   }
@@ -64,6 +64,18 @@ export function blur(thumbhash: string): string {
   blurs.set(thumbhash, made);
   return made;
 }
+
+/** The one colour that the picture has in the mean, as CSS has it. */
+export function meanColour(thumbhash: string): string {
+  try {
+    const { r, g, b } = thumbHashToAverageRGBA(bytes(thumbhash));
+    return `rgb(${[r, g, b].map((part) => Math.round(part * 255)).join(" ")})`;
+  } catch {
+    return "none";
+  }
+}
+
+const bytes = (base64: string) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
 /** Keeps the 2048 tier of these pictures decoded until the given function is called. */
 export function keepReady(hashes: readonly string[]): () => void {
