@@ -104,7 +104,6 @@ _OPEN_PARENTS: Final = f"""
             SELECT 1 FROM pipeline_run_step AS held
             WHERE held.pipeline_run_id = run.id AND held.step_order = :step_order + 1
               AND held.held_reason IS NOT NULL))
-    ORDER BY candidate.id
     """  # noqa: S608 the text is the schema's own constant
 
 OPEN_PARENTS: Final = text(_OPEN_PARENTS.format(hint=""))
@@ -311,7 +310,7 @@ def _from_column(
     rows = [row for row in found if (row[2], step_order + 1) not in closed] if closed else found
     if not rows:
         return None
-    parents = [Parent(id, elo) for id, elo, _ in rows]
+    parents = sorted([Parent(id, elo) for id, elo, _ in rows])  # sooner than a database sorts them
     reason = raffle(parents, priority=priority, step_order=step_order, seed=seed)
     run_id = next(run_id for id, _, run_id in rows if id == reason.parent_id)
     return Choice(run_id, reason)
