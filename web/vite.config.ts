@@ -18,5 +18,5 @@ export default defineConfig(({ mode }) => ({
   server: { proxy: { "/api": { target: hub, changeOrigin: true } } },
   // Without it Vitest takes Svelte's server build, in which nothing is reactive.
   resolve: mode === "test" ? { conditions: ["browser"] } : {},
-  test: { include: ["tests/**/*.test.ts"], environment: "node", setupFiles: ["tests/setup.ts"] },
+  test: { include: ["tests/**/*.test.ts"], environment: "node", isolate: false, setupFiles: ["tests/setup.ts"] },
 }));
