@@ -323,10 +323,10 @@ def _until_made(url: str, number: int) -> None:
 
 @pytest.mark.slow
 def test_the_demo_plays_its_funnel_without_a_person(command: Command) -> None:
-    said = command("demo", "--headless", "--target-leaves", "6")
+    said = command("demo", "--headless", "--target-leaves", "4")
     assert said.code == 0, said.err
-    finished = re.search(r"(\d+) finished of 6 wanted", said.out)
+    finished = re.search(r"(\d+) finished of 4 wanted", said.out)
     assert finished is not None
-    assert int(finished[1]) >= 6  # a job under way while an image is killed may add one
+    assert int(finished[1]) >= 4  # a job under way while an image is killed may add one
     assert "└─ Upscale" in said.out
     assert "Steps found to blame" in said.out
