@@ -176,7 +176,8 @@ def workflow(file: str, size: Mapping[str, int] = SMALL) -> Json:
 
 def multiply(database: Path, run: GatedRun, *, order: int, until: int) -> None:
     """Copies the images of a step until there are so many, each with a rating of its own."""
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("BEGIN IMMEDIATE")  # the hub may be making an image
         names = _columns(connection, "candidate", but={"id", "elo_score"})
         (newest,) = connection.execute("SELECT max(id) FROM candidate").fetchone()
         connection.execute(
@@ -201,7 +202,6 @@ def multiply(database: Path, run: GatedRun, *, order: int, until: int) -> None:
             """,
             (run.id, order, newest),
         )
-    connection.close()
 
 
 def _columns(connection: sqlite3.Connection, table: str, *, but: Container[str]) -> str:
