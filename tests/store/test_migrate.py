@@ -14,10 +14,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, select, text
 
 from builders import NOW
+from shortlist.domain.model import Pin
 from shortlist.errors import ConfigFault
 from shortlist.services import overview, runs, selection
 from shortlist.store import migrate
 from shortlist.store.db import Database, sqlite_module
+from shortlist.store.db import database_url as as_url
 from shortlist.store.schema import Base, ImageCandidate, ImageFile, PipelineRunStep
 
 BEFORE_GATES = Path(__file__).parent.parent / "data" / "databases" / "0001.sql"
@@ -86,6 +88,42 @@ def test_nothing_that_was_there_is_lost_or_changed(opened: Database) -> None:
     assert names == ["Run 1", "Run 2"]
     assert ways == {("elo", "right_to_left")}
     opened.close()
+
+
+WITH_LONG_ROWS = (
+    "INSERT INTO pipeline (id, name, version, description, created_at) "
+    "VALUES (1, 'Portrait', 1, '', '2026-01-01 00:00:00')",
+    'INSERT INTO pipeline_step (id, pipeline_id, name, "order", comfy_workflow_json, bindings, '
+    "gate) VALUES (1, 1, 'Base', 1, '{}', '{}', 'auto')",
+    "INSERT INTO pipeline_run (id, pipeline_id, name, prompt, negative_prompt, parameters, "
+    "max_children, target_leaves, base_count, policy, rating, priority, status, last_order, gated, "
+    "base_failures, time_zone, created_at) VALUES (1, 1, 'Run', '', '', '{}', 1, 1, 1, "
+    "'right_to_left', 'elo', 0, 'active', 1, false, 0, 'UTC', '2026-01-01 00:00:00')",
+    "INSERT INTO candidate (id, pipeline_run_id, pipeline_step_id, step_order, path, status, "
+    "rejected_ancestors, elo_score, vote_count, child_count, reserved, child_limit, failures, "
+    "advances, pin, stars, image_path, content_hash, media_type, width, height, size_bytes, "
+    "thumbhash, regions, seed, job_id, output_index, created_at) VALUES (7, 1, 1, 1, '/', "
+    "'active', 0, 1016.5, 1, 0, 0, 1, 0, true, 'always', 4, 'ab/cd.png', 'cd', 'image/png', 8, "
+    "9, 10, 'aa', '[]', 5, 3, 0, '2026-01-01 00:00:00')",
+)
+
+
+def test_what_an_image_was_born_with_moves_to_a_row_of_its_own(empty_database_url: str) -> None:
+    migrate.upgrade(empty_database_url, revision="0006")
+    engine = create_engine(as_url(empty_database_url))
+    with engine.begin() as connection:
+        for statement in WITH_LONG_ROWS:
+            connection.execute(text(statement))
+    engine.dispose()
+    migrate.upgrade(empty_database_url)
+    database = Database.open(empty_database_url)
+    with database.snapshot() as tx:
+        image = tx.execute(select(*ImageCandidate.__table__.columns)).one()
+        file = tx.execute(select(*ImageFile.__table__.columns)).one()
+    database.close()
+    assert (image.id, image.elo_score, image.pin, image.stars) == (7, 1016.5, Pin.ALWAYS, 4)
+    assert (file.candidate_id, file.image_path, file.seed, file.job_id) == (7, "ab/cd.png", 5, 3)
+    assert (file.width, file.height, file.size_bytes, file.output_index) == (8, 9, 10, 0)
 
 
 def test_a_run_from_before_gates_can_still_be_changed(opened: Database) -> None:
