@@ -25,7 +25,8 @@ from dispatcher.watched import (
 from rendering import a_hub, add_backend, drawn, inverted, make_run, now, plain_image, until
 from shortlist.dispatcher import owner
 from shortlist.domain.model import JobStatus
-from shortlist.services import backends, selection
+from shortlist.services import backends, runs, selection
+from shortlist.services.runs import Change
 from shortlist.services.selection import Claimed
 from shortlist.simulator.options import Fault, FaultKind
 from shortlist.store.db import Database, Tx
@@ -149,12 +150,14 @@ async def test_a_parent_that_vanished_from_the_server_is_handed_over_again(
     database: Database, tmp_path: Path
 ) -> None:
     with database.transaction() as tx:
-        make_run(tx, [plain_image(), inverted()], children=3, leaves=1)
-    async with simulated(tmp_path) as server, a_hub(database, tmp_path, lookahead=1) as hub:
+        run_id = make_run(tx, [plain_image(), inverted()], children=1, leaves=1)
+    async with simulated(tmp_path) as server, a_hub(database, tmp_path) as hub:
         add_backend(database, server.url)
-        await hub.until(lambda tx: images(tx, step=2) >= 1)
+        await hub.until(lambda tx: images(tx, step=2) == 1 and settled(tx))
         for upload in (tmp_path / "comfyui" / "input" / "shortlist").iterdir():
             upload.unlink()
+        with database.transaction() as tx:
+            runs.change(tx, run_id, Change(max_children=3, target_leaves=3), now=now())
         await hub.until(lambda tx: images(tx, step=2) == 3 and settled(tx))
         assert hub.see(errors) == []
 

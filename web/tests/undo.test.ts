@@ -1,8 +1,8 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { api } from "../src/api/client";
-import type { Act, ActResult, PastAct } from "../src/api/types";
+import type { Act, ActResult, Card, PastAct } from "../src/api/types";
 import { Judge, type Entry } from "../src/lib/judge.svelte";
-import { pair, result, settle, shown } from "./builders";
+import { card, pair, result, settle, shown } from "./builders";
 
 let sent: Act[];
 let judge: Judge;
@@ -105,4 +105,18 @@ test("pairs whose acts are on their way are known, so that they are not dealt ag
   expect(judge.unsentPairs()).toEqual(["1-2", "3-4"]);
   await settle();
   expect(judge.unsentPairs()).toEqual([]);
+});
+
+test("an undo that overtakes the question which images are rejected makes it be asked again", async () => {
+  const kill = judge.act({ kind: "kill", candidate: 9 });
+  await settle();
+  let answer: (cards: Card[]) => void = () => undefined;
+  const asked = vi.spyOn(api, "cards").mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)));
+  asked.mockResolvedValue([card(9, null, 1)]);
+  const rejected = judge.rejectedOf([9]);
+  await settle();
+  judge.undoAct(kill);
+  answer([{ ...card(9, null, 1), status: "rejected" }]);
+  expect(await rejected).toEqual(new Set());
+  expect(asked).toHaveBeenCalledTimes(2);
 });

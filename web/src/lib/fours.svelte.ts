@@ -2,7 +2,7 @@
 // shows the next group at once. What is done goes to the outbox like any vote.
 import { api } from "../api/client";
 import type { Act, ActResult, FoursAnswer, Shown } from "../api/types";
-import { KEPT, rejectedOf, type Entry, type Judge } from "./judge.svelte";
+import { KEPT, type Entry, type Judge } from "./judge.svelte";
 import { GAP, fit, type Box, type Size } from "./layout";
 import { live } from "./live.svelte";
 import { afterPaint, every } from "./page.svelte";
@@ -181,7 +181,7 @@ export class Fours {
   /** Takes away groups with an image that was rejected, here or elsewhere. */
   async #sift(): Promise<void> {
     const ids = this.queue.slice(0, LOW).flatMap((group) => group.images.map((image) => image.id));
-    const dead = await rejectedOf(ids);
+    const dead = await this.judge.rejectedOf(ids);
     const before = this.current;
     this.queue = this.queue.filter((group) => !group.images.some((image) => dead.has(image.id)));
     if (before && before !== this.current) toasts.show(texts.elsewhere);

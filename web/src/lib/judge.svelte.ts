@@ -38,6 +38,8 @@ export class Judge {
   readonly outbox: Outbox;
   #redoable: string[] = [];
   #stint = new Stint();
+  /** How often something was undone or redone here. */
+  #turns = 0;
   #answered = new Set<(act: Act, result: ActResult) => void>();
   #turned = new Set<(entry: Entry, undone: boolean) => void>();
   #elsewhere = new Set<(act: Act) => void>();
@@ -103,6 +105,7 @@ export class Judge {
       if (due) this.#suggest(words.vote.rest(due.minutes, due.acts));
       this.#put({ id: whole.id, kind: act.kind, label, word: label, ...shown, pair, killed: killedBy(whole), state: "waiting", note: "" });
     }
+    else if (act.kind === "undo" || act.kind === "redo") this.#turns += 1;
     this.told(whole);
     void this.outbox.add(whole, label);
     return whole.id;
@@ -164,6 +167,32 @@ export class Judge {
     return (entry && [entry.left, entry.right].find((image) => image && entry.killed.includes(image.id))) || null;
   }
 
+  /**
+   * Which of these images are rejected, with or without their branch; none while the hub is away. An
+   * answer that an undo has overtaken counts as none: it may tell of what was just taken back.
+   */
+  async rejectedOf(ids: readonly number[]): Promise<Set<number>> {
+    if (ids.length === 0) return new Set();
+    for (;;) {
+      await this.#turnsSettled();
+      const turns = this.#turns;
+      const cards = await api.cards([...new Set(ids)]).catch(() => []);
+      if (turns === this.#turns) return new Set(cards.flatMap((card) => (card.dead || card.status === "rejected" ? [card.id] : [])));
+    }
+  }
+
+  /** Until no undo or redo is on its way to the hub. */
+  async #turnsSettled(): Promise<void> {
+    while (this.outbox.waiting.some(({ act }) => act.kind === "undo" || act.kind === "redo")) {
+      await new Promise<void>((resolve) => {
+        const stop = this.onAnswer(() => {
+          stop();
+          resolve();
+        });
+      });
+    }
+  }
+
   #settle(act: Act, result: ActResult): void {
     if (act.kind === "redo" || act.kind === "undo") this.#turnSettled(act, result);
     else this.#change(act.id, result.ok ? { state: "stored", label: result.label } : refusal(result));
@@ -203,13 +232,6 @@ export class Judge {
 }
 
 export const pairKey = (a: number, b: number): string => `${Math.min(a, b)}-${Math.max(a, b)}`;
-
-/** Which of these images are rejected, with or without their branch; none while the hub is away. */
-export async function rejectedOf(ids: readonly number[]): Promise<Set<number>> {
-  if (ids.length === 0) return new Set();
-  const cards = await api.cards([...new Set(ids)]).catch(() => []);
-  return new Set(cards.flatMap((card) => (card.dead || card.status === "rejected" ? [card.id] : [])));
-}
 
 /** The key of the pair that an act decides or puts off; null for other acts. */
 export function judgedPair(act: Act): string | null {

@@ -6,7 +6,7 @@ import { words } from "../words";
 import { Deck, DESK, PHONE, type Showing } from "./deck.svelte";
 import { newId } from "./ids";
 import type { Entry, Judge } from "./judge.svelte";
-import { judgedPair, pairKey, rejectedOf } from "./judge.svelte";
+import { judgedPair, pairKey } from "./judge.svelte";
 import { live } from "./live.svelte";
 import { prefetch } from "./pictures";
 import { afterPaint, every, isPhone, soon } from "./page.svelte";
@@ -214,7 +214,7 @@ export class Voting {
   /** Takes away the first pairs whose images died with a branch, and renews the others. */
   async sift(elsewhere = false): Promise<void> {
     const front = this.deck.queue.slice(0, 3).flatMap(({ pair }) => [pair.left.id, pair.right.id]);
-    const gone = this.deck.remove(await rejectedOf(front));
+    const gone = this.deck.remove(await this.judge.rejectedOf(front));
     if (gone && elsewhere && !this.walk) toasts.show(words.vote.rejectedElsewhere);
     this.deck.renew(3);
   }
