@@ -45,8 +45,8 @@ def _plan(tx: Tx, statement: str, values: dict[str, object]) -> str:
 def test_the_next_job_reads_open_parents_alone(db: Database) -> None:
     _fill(db)
     with db.snapshot() as tx:
-        statement = selection.OPEN_PARENTS if tx.postgresql else selection.OPEN_PARENTS_SQLITE
-        plan = _plan(tx, statement.text, {"step_order": 1, "priority": 0})
+        statement = selection.open_parents(postgresql=tx.postgresql, some_closed=False)
+        plan = _plan(tx, statement.text, {})
         choice = selection.choose(tx, seed=1)
     assert "ix_candidate_open" in plan
     assert choice is not None

@@ -12,9 +12,9 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import Row, TextClause, bindparam, insert, select, text, update
 
 from shortlist.domain.model import PARK_AFTER_FAILURES, JobStatus
 from shortlist.domain.next_job import (
@@ -85,7 +85,7 @@ class Claimed:
 
 LEVELS: Final = text(
     """
-    SELECT policy = 'right_to_left', priority, max(last_order), max(target_leaves), max(base_count)
+    SELECT policy = 'right_to_left', priority, max(target_leaves), max(base_count)
     FROM pipeline_run WHERE status = 'active'
     GROUP BY policy = 'right_to_left', priority ORDER BY priority DESC
     """
@@ -93,22 +93,53 @@ LEVELS: Final = text(
 """Of the runs under the literal rule, and of all others."""
 
 _OPEN_PARENTS: Final = f"""
-    SELECT candidate.id, candidate.elo_score, candidate.pipeline_run_id
-    FROM candidate {{hint}}
-    WHERE {OPEN_PARENT} AND candidate.step_order = :step_order
-      AND candidate.pipeline_run_id IN (
-        SELECT run.id FROM pipeline_run AS run
-        WHERE run.status = 'active' AND run.policy = 'right_to_left'
-          AND run.priority = :priority
+    WITH run AS MATERIALIZED (
+      SELECT growing.id, growing.priority, (
+        SELECT candidate.step_order FROM candidate {{hint}}
+        WHERE {OPEN_PARENT} AND candidate.pipeline_run_id = growing.id
+          AND candidate.step_order < growing.last_order {{elsewhere}}
           AND NOT EXISTS (
             SELECT 1 FROM pipeline_run_step AS held
-            WHERE held.pipeline_run_id = run.id AND held.step_order = :step_order + 1
-              AND held.held_reason IS NOT NULL))
+            WHERE held.pipeline_run_id = candidate.pipeline_run_id
+              AND held.step_order = candidate.step_order + 1 AND held.held_reason IS NOT NULL)
+        ORDER BY candidate.step_order DESC LIMIT 1) AS step_order
+      FROM pipeline_run AS growing
+      WHERE growing.status = 'active' AND growing.policy = 'right_to_left'),
+    best AS (
+      SELECT priority, step_order FROM run WHERE step_order IS NOT NULL
+      ORDER BY priority DESC, step_order DESC LIMIT 1)
+    SELECT candidate.id, candidate.elo_score, candidate.pipeline_run_id,
+      best.priority, best.step_order,
+      EXISTS (
+        SELECT 1 FROM pipeline_run AS other
+        WHERE other.status = 'active' AND other.policy <> 'right_to_left')
+    FROM best CROSS JOIN run CROSS JOIN candidate {{hint}}
+    WHERE run.priority = best.priority AND run.step_order = best.step_order
+      AND candidate.pipeline_run_id = run.id AND candidate.step_order = best.step_order
+      AND {OPEN_PARENT}
     """  # noqa: S608 the text is the schema's own constant
 
-OPEN_PARENTS: Final = text(_OPEN_PARENTS.format(hint=""))
-OPEN_PARENTS_SQLITE: Final = text(_OPEN_PARENTS.format(hint="INDEXED BY ix_candidate_open"))
-"""SQLite's planner can't count a partial index and would read the whole column by rank."""
+
+def open_parents(*, postgresql: bool, some_closed: bool) -> TextClause:
+    """The statement that finds the ticket holders: the open parents of the right-most column with
+    work among the runs of the highest priority that have any.
+
+    Each run is asked first for its own right-most column, one look into the index, so that a
+    decision is one round trip. SQLite's planner can't count a partial index, so it is told which
+    index to take, and by CROSS JOIN in which order.
+    """
+    elsewhere = _ELSEWHERE if some_closed else ""
+    hint = "" if postgresql else "INDEXED BY ix_candidate_open"
+    statement = text(_OPEN_PARENTS.format(hint=hint, elsewhere=elsewhere))
+    return statement.bindparams(bindparam("closed", expanding=True)) if some_closed else statement
+
+
+_ELSEWHERE: Final = "AND (candidate.pipeline_run_id, candidate.step_order + 1) NOT IN :closed"
+_STATEMENTS: Final = {
+    (postgresql, some_closed): open_parents(postgresql=postgresql, some_closed=some_closed)
+    for postgresql in (False, True)
+    for some_closed in (False, True)
+}
 
 NEEDS: Final = text(
     f"""
@@ -212,11 +243,8 @@ def _holds(tx: Tx, run: adaptive.Growing, said: Said, *, barred: set[int]) -> bo
 
 
 def _choice(tx: Tx, ask: Ask, *, seed: int, closed: Places) -> Choice | None:
-    levels = [_Level(*row) for row in tx.execute(LEVELS)]
-    literal = _literal(tx, [each for each in levels if each.literal], seed=seed, closed=closed)
-    if all(each.literal for each in levels):
-        return literal
-    return _shared(tx, literal, ask=ask, seed=seed, closed=closed)
+    literal, alone = _literal(tx, seed=seed, closed=closed)
+    return literal if alone else _shared(tx, literal, ask=ask, seed=seed, closed=closed)
 
 
 def _shared(
@@ -244,30 +272,39 @@ def _priority(lot: adaptive.Growing | Choice) -> int:
 
 
 class _Level(NamedTuple):
-    """The active runs of one priority, and the most that one of them has or wants."""
+    """The active runs of one priority, and the most that one of them wants."""
 
     literal: bool
     priority: int
-    last_order: int
     target_leaves: int
     base_count: int
 
 
-def _literal(tx: Tx, levels: Sequence[_Level], *, seed: int, closed: Places) -> Choice | None:
+def _literal(tx: Tx, *, seed: int, closed: Places) -> tuple[Choice | None, bool]:
+    """The literal rule's choice, and whether all active runs are under that rule."""
+    statement = _STATEMENTS[tx.postgresql, bool(closed)]
+    rows = tx.execute(statement, {"closed": list(closed)} if closed else None).all()
+    if rows:
+        return _drawn(rows, seed=seed), not rows[0][5]
+    levels = [_Level(*row) for row in tx.execute(LEVELS)]
+    alone = all(level.literal for level in levels)
     for level in levels:
-        for step_order in range(level.last_order - 1, 0, -1):
-            choice = _from_column(
-                tx, priority=level.priority, step_order=step_order, seed=seed, closed=closed
-            )
-            if choice is not None:
-                return choice
-    for level in levels:
+        if not level.literal:
+            continue
         cap = max(level.target_leaves, level.base_count)
         needs = _needs(tx, priority=level.priority, cap=cap)
         need = neediest([need for need in needs if (need.run_id, 1) not in closed])
         if need is not None:
-            return Choice(need.run_id, base_reason(need, seed=seed))
-    return None
+            return Choice(need.run_id, base_reason(need, seed=seed)), alone
+    return None, alone
+
+
+def _drawn(rows: Sequence[Row[*tuple[Any, ...]]], *, seed: int) -> Choice:
+    parents = sorted([Parent(id, elo) for id, elo, *_ in rows])  # sooner than a database sorts them
+    _, _, _, priority, step_order, *_ = rows[0]
+    reason = raffle(parents, priority=priority, step_order=step_order, seed=seed)
+    run_id = next(run_id for id, _, run_id, *_ in rows if id == reason.parent_id)
+    return Choice(run_id, reason)
 
 
 def claim(
@@ -300,20 +337,6 @@ def claim(
     return _write(
         tx, choice, backend_id=backend_id, prompt_id=prompt_id, now=now, wildcards=wildcards
     )
-
-
-def _from_column(
-    tx: Tx, *, priority: int, step_order: int, seed: int, closed: Places
-) -> Choice | None:
-    statement = OPEN_PARENTS if tx.postgresql else OPEN_PARENTS_SQLITE
-    found = tx.execute(statement, {"priority": priority, "step_order": step_order}).all()
-    rows = [row for row in found if (row[2], step_order + 1) not in closed] if closed else found
-    if not rows:
-        return None
-    parents = sorted([Parent(id, elo) for id, elo, _ in rows])  # sooner than a database sorts them
-    reason = raffle(parents, priority=priority, step_order=step_order, seed=seed)
-    run_id = next(run_id for id, _, run_id in rows if id == reason.parent_id)
-    return Choice(run_id, reason)
 
 
 def _needs(tx: Tx, *, priority: int, cap: int) -> list[Need]:
