@@ -139,9 +139,14 @@ class Tx:
         """Begins a part that can fail alone."""
         self._connection.exec_driver_sql("SAVEPOINT part")
 
+    def drop_mark(self) -> None:
+        """Ends the part. While it is open SQLite keeps a copy of each page as it was."""
+        self._connection.exec_driver_sql("RELEASE SAVEPOINT part")
+
     def back_to_mark(self) -> None:
         """Undoes the part; raises where the database has undone the whole transaction already."""
         self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+        self.drop_mark()
 
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")

@@ -6,10 +6,11 @@ each is a part of the transaction that fails alone, and none is answered before 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from shortlist.store.faults import translated
@@ -24,40 +25,63 @@ MOST_TOGETHER: Final = 32
 
 
 class GroupCommit:
-    """One thread, and those that wait for it, first come first served."""
+    """One thread, begun when it is first needed, and those that wait for it in order of arrival."""
 
     def __init__(self, transaction: Callable[[], AbstractContextManager[Tx]]) -> None:
         self._transaction = transaction
-        self._waiting: deque[_Part[Any]] = deque()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
+        self._waiting: SimpleQueue[_Part[Any] | None] = SimpleQueue()
+        self._guard = Lock()
+        self._thread: Thread | None = None
+        self._closed = False
 
     def submit(self, act: Callable[[Tx], T]) -> Future[T]:
         """`act` as a part of the next transaction; what it raises undoes it alone."""
         part = _Part(act)
-        self._waiting.append(part)
-        self._thread.submit(self._commit)
+        with self._guard:
+            if self._closed:
+                raise RuntimeError("the database is closed")
+            if self._thread is None:
+                self._thread = Thread(target=self._work, name="group-commit", daemon=True)
+                self._thread.start()
+            self._waiting.put(part)
         return part.answer
 
     def close(self) -> None:
         """Ends the thread when all that was submitted is done."""
-        self._thread.shutdown()
+        with self._guard:
+            self._closed = True
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
 
-    def _commit(self) -> None:
-        if not self._waiting:
-            return  # an earlier transaction took it along
-        parts = [self._waiting.popleft()]
+    def _work(self) -> None:
+        while (part := self._waiting.get()) is not None:
+            self._commit(part)
+
+    def _commit(self, first: _Part[Any]) -> None:
+        parts = [first]
         try:
             with self._transaction() as tx:
-                parts[0].run(tx)
-                while self._waiting and len(parts) < MOST_TOGETHER:
-                    parts.append(self._waiting.popleft())
-                    parts[-1].run(tx)
+                first.run(tx)
+                while len(parts) < MOST_TOGETHER and (part := self._next()) is not None:
+                    parts.append(part)
+                    part.run(tx)
         except BaseException as error:  # nothing stands: everybody is told, in their own thread
             for part in parts:
                 part.fail(error)
             return
         for part in parts:
             part.tell()
+
+    def _next(self) -> _Part[Any] | None:
+        """Who waits now, null for nobody; the word to end stays for `_work`."""
+        try:
+            part = self._waiting.get_nowait()
+        except Empty:
+            return None
+        if part is None:
+            self._waiting.put(None)
+        return part
 
 
 class _Part(Generic[T]):
@@ -80,6 +104,8 @@ class _Part(Generic[T]):
         except Exception as error:
             tx.back_to_mark()
             self._error = error
+        else:
+            tx.drop_mark()
 
     def tell(self) -> None:
         if self._error is not None:
