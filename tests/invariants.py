@@ -56,6 +56,7 @@ def check(database: Database, blobs: Blobs, *, acknowledged: Collection[str] = (
             *_ratings(tx, every),
             *_places(tx, every),
             *_branches(every),
+            *graves(tx),
             *_jobs(tx, every),
         ]
     wrong += _files(every, blobs)
@@ -124,6 +125,19 @@ def _branches(every: dict[int, _Image]) -> Iterator[str]:
             yield f"image {image.id} has the path {image.path} and the parent {image.parent_id}"
         if rejected != image.rejected_ancestors:
             yield f"image {image.id} counts {image.rejected_ancestors} of {rejected} rejected"
+
+
+def graves(tx: Tx) -> Iterator[str]:
+    """Nobody who lives is buried, and every dead image is, or below a rejected one that is not."""
+    columns = (ImageCandidate.path, ImageCandidate.status, ImageCandidate.buried)
+    every = {row.id: row for row in tx.execute(select(ImageCandidate.id, *columns))}
+    for image in every.values():
+        line = [*(every[int(id)] for id in image.path.split("/")[1:-1]), image]
+        rejected = [each for each in line if each.status is CandidateStatus.REJECTED]
+        if image.buried and not rejected:
+            yield f"image {image.id} lives and is buried"
+        if rejected and not image.buried and all(each.buried for each in rejected):
+            yield f"image {image.id} is dead, and nobody will bury it"
 
 
 def _jobs(tx: Tx, every: dict[int, _Image]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The composition root: opens every room, wires them, and ends them in order.
 
-One event loop holds the web server, the dispatcher and the sweeper; what must not be done twice
+One event loop holds the web server, the dispatcher and the chores; what must not be done twice
 at once, on one SQLite file, is kept by a lock beside it.
 """
 
@@ -12,11 +12,10 @@ import gc
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
-from shortlist import logs
+from shortlist import chores, logs
 from shortlist.api.app import create_app
 from shortlist.api.deps import Options, Rooms
 from shortlist.comfy.address import server_url
@@ -35,24 +34,15 @@ from shortlist.dispatcher.catalogues import Catalogues
 from shortlist.dispatcher.dispatcher import Dispatcher
 from shortlist.dispatcher.trials import Trials
 from shortlist.dispatcher.wildcards import WildcardFiles
-from shortlist.errors import ConfigFault, Conflict, Problem
+from shortlist.errors import ConfigFault, Conflict
 from shortlist.images.blobs import Blobs
 from shortlist.images.model import BlobsError
 from shortlist.images.renderer import RendererPool
-from shortlist.services import backends, finish, images, journal, nights
+from shortlist.services import backends
 from shortlist.settings import Settings
 from shortlist.store import migrate
 from shortlist.store.db import Database, Tx, database_url, make_folder
 
-SWEEP_FIRST: Final = timedelta(minutes=30)  # so that a hub that is stopped each night sweeps, too
-SWEEP_EVERY: Final = timedelta(days=1)
-SWEEP_OLDER: Final = timedelta(days=1)
-"""An image file without a row is younger than this while its job is being taken in."""
-
-LOOK_SECONDS: Final = 60.0
-IDLE_SECONDS: Final = 5.0
-GATE_SECONDS: Final = 2.0
-LINE_SECONDS: Final = 0.5
 FAREWELL_SECONDS: Final = 5
 """How long open requests may go on after the hub was told to stop."""
 
@@ -129,7 +119,7 @@ async def running(settings: Settings, *, servers: Sequence[Server] = ()) -> Asyn
 
 @asynccontextmanager
 async def _at_work(hub: Hub, app: FastAPI, *, listener: socket.socket) -> AsyncIterator[None]:
-    """Server, dispatcher and sweeper; in the end streams close, then requests, then renders."""
+    """Server, dispatcher and chores; in the end streams close, then requests, then renders."""
     stop = asyncio.Event()
     server = _Server(
         uvicorn.Config(
@@ -144,9 +134,7 @@ async def _at_work(hub: Hub, app: FastAPI, *, listener: socket.socket) -> AsyncI
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve(sockets=[listener]))
         group.create_task(hub.dispatcher.run(stop))
-        group.create_task(_sweep(hub.rooms, stop))
-        group.create_task(_open_gates(hub.rooms, stop))
-        group.create_task(_follow_lines(hub.rooms, stop))
+        group.create_task(chores.done(hub.rooms, stop, clock=_now))
         rest_collector()
         try:
             yield
@@ -310,91 +298,3 @@ def _register(database: Database, servers: Sequence[Server], *, own: Sequence[st
     for server in servers:
         with suppress(Conflict):
             database.run(partial(register, server=server))
-
-
-class _Quiet:
-    """When the last commit was, in seconds of the loop's clock."""
-
-    def __init__(self) -> None:
-        self._at = time.monotonic()
-
-    def disturb(self) -> None:
-        self._at = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._at
-
-
-async def _sweep(rooms: Rooms, stop: asyncio.Event) -> None:
-    """Once a day and start drops what is old; while nobody writes, tidies SQLite's log."""
-    quiet, due = _Quiet(), _now() + SWEEP_FIRST
-    end = rooms.database.wake.subscribe(quiet.disturb)
-    try:
-        while not await _told(stop, seconds=LOOK_SECONDS):
-            if IDLE_SECONDS <= quiet.seconds <= 2 * LOOK_SECONDS:
-                await _tried(rooms.database.checkpoint)
-            if (now := _now()) >= due:
-                due = now + SWEEP_EVERY
-                await _tried(partial(sweep, rooms.database, rooms.blobs, now=now))
-    finally:
-        end()
-
-
-async def _open_gates(rooms: Rooms, stop: asyncio.Event) -> None:
-    """Opens gates whose moment has come."""
-
-    def tick() -> None:
-        now = _now()
-        with rooms.database.snapshot() as tx:
-            certainty = nights.certainty(tx, now=now)
-        rooms.database.run(lambda tx: nights.tick(tx, now=now, certainty=certainty))
-
-    while not await _told(stop, seconds=GATE_SECONDS):
-        await _tried(tick)
-
-
-async def _follow_lines(rooms: Rooms, stop: asyncio.Event) -> None:
-    """Works the finish lines out that people look at, beside the votes and not on their way."""
-
-    def follow() -> None:
-        now = _now()
-        with rooms.database.snapshot() as tx:
-            moved = finish.moved(tx, now=now)
-        if moved:
-            rooms.database.run(lambda tx: finish.tell(tx, moved, now=now))
-
-    while not await _told(stop, seconds=LINE_SECONDS):
-        if finish.is_watched(rooms.database.memory):
-            await _tried(follow)
-
-
-async def _told(stop: asyncio.Event, *, seconds: float) -> bool:
-    """Waits that long at most; whether the hub was told to stop."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-    return stop.is_set()
-
-
-async def _tried(chore: Callable[[], object]) -> None:
-    """Does it in a thread; one that fails is told of and comes again in its turn."""
-    try:
-        await asyncio.to_thread(chore)
-    except (Problem, BlobsError) as fault:
-        log.warning("chore_failed", reason=str(fault))
-    except Exception:  # a fault in a chore must not end the night's work
-        log.exception("chore_failed")
-
-
-def sweep(database: Database, blobs: Blobs, *, now: datetime) -> None:
-    """Drops events that are too old to replay, and image files that no row names."""
-    database.run(lambda tx: journal.forget(tx, now))
-    with database.snapshot() as tx:
-        kept = images.kept_hashes(tx)
-
-    def known(hashes: list[str]) -> set[str]:
-        with database.snapshot() as tx:
-            return images.known_hashes(tx, hashes) | kept.intersection(hashes)
-
-    swept = blobs.sweep(known, older_than=now - SWEEP_OLDER)
-    log.info("images_swept", objects=swept.objects, bytes=swept.freed_bytes)

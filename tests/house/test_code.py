@@ -9,14 +9,14 @@ from house.tree import PACKAGE, ROOT, each, modules, room, tracked
 
 # Where the time of day enters; everything below is handed `now`. The simulator is a program of
 # its own that the hub sees over the wire only.
-CLOCKS = {"api", "dispatcher", "cli", "commands", "hub", "simulator"}
+CLOCKS = {"api", "dispatcher", "cli", "commands", "chores", "hub", "simulator"}
 
 # Handlers of everything, by module and function, each with its reason.
 BROAD = {
     ("api/door.py", "_answer"): "the last resort: logged whole, told with a number alone",
     ("dispatcher/dispatcher.py", "_drive"): "one broken server or row must not stop the others",
     ("dispatcher/dispatcher.py", "_look"): "drivers go on, and it is looked again in a moment",
-    ("hub.py", "_tried"): "a fault in a chore must not end the night's work",
+    ("chores.py", "_tried"): "a fault in a chore must not end the night's work",
     ("images/renderer.py", "_ask"): "a worker cut off at whatever point can't be talked to again",
     ("services/beliefs.py", "_foreign"): "a package's rating is foreign code: it is told, with why",
     ("services/plugins.py", "load"): "a package's module is foreign code: it is told, with why",

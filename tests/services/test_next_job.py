@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from sqlalchemy import func, select, text, update
 
 from builders import NOW, a_backend, a_pipeline, an_image
+from invariants import graves
 from model import Image, Job, Run, World, raffle
 from shortlist.domain.job_states import Cause
 from shortlist.domain.model import (
@@ -179,6 +180,11 @@ class History(RuleBasedStateMachine):
         with self.database.transaction() as tx:
             branches.restore(tx, image.id)
 
+    @rule(most=st.integers(1, 3))
+    def the_hub_buries_some_of_the_dead(self, most: int) -> None:
+        with self.database.transaction() as tx:
+            branches.bury(tx, most=most)
+
     @rule(image=images)
     def a_parked_parent_is_retried(self, image: Image) -> None:
         image.failures = 0
@@ -240,6 +246,7 @@ class History(RuleBasedStateMachine):
                 )
                 for image in self.world.images
             }
+            assert list(graves(tx)) == []
 
     def _chosen(self, job_id: int) -> tuple[int, int, int | None]:
         with self.database.snapshot() as tx:

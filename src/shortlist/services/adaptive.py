@@ -28,8 +28,8 @@ from shortlist.domain.posterior import Posterior
 from shortlist.errors import Unavailable
 from shortlist.services import beliefs, plugins
 from shortlist.services.ahead import FINISHED, FLYING
+from shortlist.store.conditions import IN_FLIGHT, LIVE, OPEN_PARENT
 from shortlist.store.db import Tx
-from shortlist.store.schema import IN_FLIGHT, LIVE, OPEN_PARENT
 
 log = logs.get("policies")
 

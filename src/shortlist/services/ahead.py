@@ -13,8 +13,8 @@ from shortlist.domain.model import BIRTH_ELO, PARK_AFTER_FAILURES, Policy, RunSt
 from shortlist.domain.next_job import Need, Parent, base_reason, raffle
 from shortlist.services import overview
 from shortlist.services.overview import RunView
+from shortlist.store.conditions import IN_FLIGHT, LIVE, OPEN_PARENT
 from shortlist.store.db import Tx
-from shortlist.store.schema import IN_FLIGHT, LIVE, OPEN_PARENT
 
 UNBORN: Final = -(2**52)
 """Images not made yet count down from here, far below the numbers of jobs in flight."""

@@ -16,9 +16,9 @@ from shortlist.errors import NotFound
 from shortlist.services import forecast, overview, ratings, runs, standing
 from shortlist.services.forecast import Measured
 from shortlist.services.overview import ColumnView, RunView
+from shortlist.store.conditions import LIVE
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
-    LIVE,
     Backend,
     GateDecision,
     ImageCandidate,

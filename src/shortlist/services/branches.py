@@ -1,7 +1,8 @@
 """A branch as one thing: rejected, restored and counted in set statements, whatever its size.
 
 `candidate.path` lists the ancestors, so everything below an image is one range of an index.
-Callers hold the tree lock: a claim then sees all of a kill or nothing of it.
+Callers hold the tree lock: a claim then sees all of a kill or nothing of it. A kill changes rows
+alone; the indexes let go of them soon after, in `bury`, while nobody waits.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from sqlalchemy import bindparam, func, select, text, update
 from shortlist.domain.model import CandidateStatus, JobStatus
 from shortlist.errors import Conflict, NotFound
 from shortlist.services.journal import EventKind, job_changed
+from shortlist.store.conditions import IN_FLIGHT, LIVE, UNBURIED
 from shortlist.store.db import Tx
-from shortlist.store.schema import IN_FLIGHT, LIVE, ImageCandidate, Job
+from shortlist.store.schema import ImageCandidate, Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def reject(tx: Tx, candidate_id: int, *, now: datetime) -> Rejected:
     root = _turn(tx, candidate_id, to=CandidateStatus.REJECTED)
     bounds = _bounds(root.path, candidate_id)
     branch = tx.execute(_ALIVE, bounds).scalar_one()
-    tx.execute(_SHIFT, bounds | {"by": 1})
+    tx.execute(_SINK, bounds)
     cancelled = _cancel(tx, root.run_id, bounds=bounds, now=now)
     data = {"root_id": candidate_id, "branch": branch, "status": CandidateStatus.REJECTED.value}
     told = News(EventKind.CANDIDATE_REJECTED, root.run_id, data)
@@ -116,11 +118,29 @@ def restore(tx: Tx, candidate_id: int) -> Restored:
     tx.lock_tree()
     root = _turn(tx, candidate_id, to=CandidateStatus.ACTIVE)
     bounds = _bounds(root.path, candidate_id)
-    tx.execute(_SHIFT, bounds | {"by": -1})
+    tx.execute(_LIFT, bounds)
     branch = tx.execute(_ALIVE, bounds).scalar_one()
     data: dict[str, object] = {"root_id": candidate_id, "branch": branch}
     told = News(EventKind.CANDIDATE_RESTORED, root.run_id, data)
     return Restored(candidate_id, root.run_id, branch, (told,))
+
+
+def is_to_bury(tx: Tx) -> bool:
+    """Whether rows of a rejected branch are still in the indexes of the living."""
+    return tx.execute(_UNBURIED).first() is not None
+
+
+def bury(tx: Tx, *, most: int) -> bool:
+    """Takes up to `most` rows of a rejected branch out of the indexes of the living; whether there
+    may be more to do."""
+    tx.lock_tree()
+    root = tx.execute(_UNBURIED).one_or_none()
+    if root is None:
+        return False
+    bounds = _bounds(root.path, root.id)
+    if tx.execute(_BURY, bounds | {"most": most}).rowcount < most:
+        tx.execute(_BURIED, {"root": root.id})
+    return True
 
 
 def _bounds(path: str, candidate_id: int) -> dict[str, object]:
@@ -132,7 +152,7 @@ def _turn(tx: Tx, candidate_id: int, *, to: CandidateStatus) -> _Root:
     row = tx.execute(
         update(ImageCandidate)
         .where(ImageCandidate.id == candidate_id, ImageCandidate.status != to)
-        .values(status=to)
+        .values(status=to, buried=ImageCandidate.buried & (ImageCandidate.rejected_ancestors > 0))
         .returning(ImageCandidate.pipeline_run_id, ImageCandidate.path)
     ).one_or_none()
     if row is not None:
@@ -144,9 +164,25 @@ def _turn(tx: Tx, candidate_id: int, *, to: CandidateStatus) -> _Root:
 
 _BELOW = "candidate.path >= :low AND candidate.path < :high"
 _ALIVE = text(f"SELECT count(*) FROM candidate WHERE {_BELOW} AND {LIVE}")  # noqa: S608
-_SHIFT = text(
-    f"UPDATE candidate SET rejected_ancestors = rejected_ancestors + :by WHERE {_BELOW}"  # noqa: S608
+_SINK = text(
+    f"UPDATE candidate SET rejected_ancestors = rejected_ancestors + 1 WHERE {_BELOW}"  # noqa: S608
 )
+_LIFT = text(
+    f"""
+    UPDATE candidate
+    SET rejected_ancestors = rejected_ancestors - 1, buried = buried AND rejected_ancestors > 1
+    WHERE {_BELOW}
+    """  # noqa: S608
+)
+_UNBURIED = text(f"SELECT id, path FROM candidate WHERE {UNBURIED} ORDER BY id LIMIT 1")  # noqa: S608
+_BURY = text(
+    f"""
+    UPDATE candidate SET buried = TRUE WHERE id IN (
+      SELECT id FROM candidate
+      WHERE {_BELOW} AND rejected_ancestors > 0 AND NOT buried LIMIT :most)
+    """  # noqa: S608
+)
+_BURIED = text("UPDATE candidate SET buried = TRUE WHERE id = :root")
 
 # Asked from the side of the jobs, which are few, and not of the branch, which may be huge.
 _OF_BRANCH = f"""

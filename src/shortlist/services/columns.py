@@ -11,8 +11,8 @@ from typing import Final
 
 from sqlalchemy import bindparam, text
 
+from shortlist.store.conditions import LIVE
 from shortlist.store.db import Tx
-from shortlist.store.schema import LIVE
 
 MOST_COUNTED: Final = 500
 """`remaining` stops counting here; nobody votes that many in one sitting."""

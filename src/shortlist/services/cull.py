@@ -22,8 +22,9 @@ from shortlist.services.columns import MOST_COUNTED, Column
 from shortlist.services.history import Entry
 from shortlist.services.journal import EventKind
 from shortlist.services.showing import Shown, placed
+from shortlist.store.conditions import LIVE
 from shortlist.store.db import Tx
-from shortlist.store.schema import LIVE, ImageCandidate
+from shortlist.store.schema import ImageCandidate
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from shortlist.services.acts import sides_of
 from shortlist.services.columns import HERE, OF_COLUMN, UNVOTED, Column
 from shortlist.services.history import Entry
 from shortlist.services.showing import Pair
+from shortlist.store.conditions import IN_FLIGHT
 from shortlist.store.db import Tx
-from shortlist.store.schema import IN_FLIGHT
 
 if TYPE_CHECKING:
     import random

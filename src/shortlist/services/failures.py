@@ -14,9 +14,9 @@ from shortlist.domain.model import PARK_AFTER_FAILURES
 from shortlist.errors import NotFound
 from shortlist.services import assignments
 from shortlist.services.journal import EventKind, append
+from shortlist.store.conditions import OPEN_FAILURE
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
-    OPEN_FAILURE,
     Backend,
     ImageCandidate,
     Job,

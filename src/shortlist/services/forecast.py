@@ -15,8 +15,9 @@ from shortlist.domain.model import DEFAULT_TOP_K, GateKind, JobStatus, Pin
 from shortlist.services import standing
 from shortlist.services.overview import RunView
 from shortlist.services.pipelines import StepView
+from shortlist.store.conditions import LIVE
 from shortlist.store.db import Tx
-from shortlist.store.schema import LIVE, BackendStep, ImageCandidate, ImageFile, Job
+from shortlist.store.schema import BackendStep, ImageCandidate, ImageFile, Job
 
 SAMPLE: Final = 30
 """Newest jobs of a step that its time and size are measured on: enough to even out, few enough to

@@ -19,8 +19,8 @@ from shortlist.domain import pairing
 from shortlist.domain.information import Closed, Contender, Worth, choose
 from shortlist.domain.pairing import Key, Sides
 from shortlist.services import beliefs
+from shortlist.store.conditions import LIVE
 from shortlist.store.db import Tx
-from shortlist.store.schema import LIVE
 
 if TYPE_CHECKING:
     import random

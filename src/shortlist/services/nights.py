@@ -22,16 +22,9 @@ from shortlist.domain.model import DEFAULT_TOP_K
 from shortlist.services import finish, standing
 from shortlist.services.gates import Wish, decide, place_of
 from shortlist.services.journal import append
+from shortlist.store.conditions import IN_FLIGHT, LIVE, OPEN_PARENT
 from shortlist.store.db import Tx
-from shortlist.store.schema import (
-    IN_FLIGHT,
-    LIVE,
-    OPEN_PARENT,
-    GateDecision,
-    PipelineRun,
-    PipelineRunStep,
-    PipelineStep,
-)
+from shortlist.store.schema import GateDecision, PipelineRun, PipelineRunStep, PipelineStep
 from shortlist.store.types import UtcDateTime
 
 _PROVISIONAL: Final = text(

@@ -14,8 +14,9 @@ from sqlalchemy import select, text, update
 from shortlist.domain.job_states import Cause
 from shortlist.domain.model import PARK_AFTER_FAILURES
 from shortlist.services import assignments
+from shortlist.store.conditions import OPEN_FAILURE
 from shortlist.store.db import Tx
-from shortlist.store.schema import OPEN_FAILURE, ImageCandidate, Job, PipelineRun
+from shortlist.store.schema import ImageCandidate, Job, PipelineRun
 
 
 @dataclass(frozen=True, slots=True)

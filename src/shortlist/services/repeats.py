@@ -18,8 +18,8 @@ from shortlist.domain.model import ActKind
 from shortlist.domain.pairing import Key, key_of
 from shortlist.services.acts import TieAct, VoteAct, sides_of
 from shortlist.services.history import Entry
+from shortlist.store.conditions import LIVE
 from shortlist.store.db import Tx
-from shortlist.store.schema import LIVE
 from shortlist.store.schema import Act as Log
 
 LOOKED_BACK: Final = 1_000

@@ -156,6 +156,7 @@ def _insert(tx: Tx, job: Row, birth: _Birth, *, image: NewImage, index: int, now
             "path": birth.path,
             "status": CandidateStatus.ACTIVE,
             "rejected_ancestors": birth.rejected_ancestors,
+            "buried": birth.rejected_ancestors > 0,
             "elo_score": BIRTH_ELO,
             "vote_count": 0,
             "child_count": 0,

@@ -31,16 +31,9 @@ from shortlist.services import assignments, graphs, journal, wording
 from shortlist.services.assignments import Places
 from shortlist.services.journal import EventKind, append, job_changed
 from shortlist.services.wording import NO_WILDCARDS
+from shortlist.store.conditions import IN_FLIGHT, LIVE, OPEN_PARENT
 from shortlist.store.db import Tx
-from shortlist.store.schema import (
-    IN_FLIGHT,
-    LIVE,
-    OPEN_PARENT,
-    ImageCandidate,
-    Job,
-    PipelineRun,
-    PipelineStep,
-)
+from shortlist.store.schema import ImageCandidate, Job, PipelineRun, PipelineStep
 
 if TYPE_CHECKING:
     from shortlist.services import adaptive
@@ -124,17 +117,17 @@ def open_parents(*, postgresql: bool, some_closed: bool) -> TextClause:
     """The statement that finds the ticket holders: the open parents of the right-most column with
     work among the runs of the highest priority that have any.
 
-    Each run is asked first for its own right-most column, one look into the index, so that a
-    decision is one round trip. SQLite's planner can't count a partial index, so it is told which
-    index to take, and by CROSS JOIN in which order.
+    Each run is asked first for its own right-most column, one look into the index. SQLite's planner
+    can't count a partial index: it is told which one to take, and by CROSS JOIN in which order.
     """
-    elsewhere = _ELSEWHERE if some_closed else ""
     hint = "" if postgresql else "INDEXED BY ix_candidate_open"
+    if not some_closed:
+        return text(_OPEN_PARENTS.format(hint=hint, elsewhere=""))
+    elsewhere = "AND (candidate.pipeline_run_id, candidate.step_order + 1) NOT IN :closed"
     statement = text(_OPEN_PARENTS.format(hint=hint, elsewhere=elsewhere))
-    return statement.bindparams(bindparam("closed", expanding=True)) if some_closed else statement
+    return statement.bindparams(bindparam("closed", expanding=True))
 
 
-_ELSEWHERE: Final = "AND (candidate.pipeline_run_id, candidate.step_order + 1) NOT IN :closed"
 _STATEMENTS: Final = {
     (postgresql, some_closed): open_parents(postgresql=postgresql, some_closed=some_closed)
     for postgresql in (False, True)
@@ -287,22 +280,18 @@ def _literal(tx: Tx, *, seed: int, closed: Places) -> tuple[Choice | None, bool]
     if rows:
         return _drawn(rows, seed=seed), not rows[0][5]
     levels = [_Level(*row) for row in tx.execute(LEVELS)]
-    alone = all(level.literal for level in levels)
-    for level in levels:
-        if not level.literal:
-            continue
-        cap = max(level.target_leaves, level.base_count)
-        needs = _needs(tx, priority=level.priority, cap=cap)
+    literal = [level for level in levels if level.literal]
+    for _, priority, target_leaves, base_count in literal:
+        needs = _needs(tx, priority=priority, cap=max(target_leaves, base_count))
         need = neediest([need for need in needs if (need.run_id, 1) not in closed])
         if need is not None:
-            return Choice(need.run_id, base_reason(need, seed=seed)), alone
-    return None, alone
+            return Choice(need.run_id, base_reason(need, seed=seed)), literal == levels
+    return None, literal == levels
 
 
 def _drawn(rows: Sequence[Row[*tuple[Any, ...]]], *, seed: int) -> Choice:
     parents = sorted([Parent(id, elo) for id, elo, *_ in rows])  # sooner than a database sorts them
-    _, _, _, priority, step_order, *_ = rows[0]
-    reason = raffle(parents, priority=priority, step_order=step_order, seed=seed)
+    reason = raffle(parents, priority=rows[0][3], step_order=rows[0][4], seed=seed)
     run_id = next(run_id for id, _, run_id, *_ in rows if id == reason.parent_id)
     return Choice(run_id, reason)
 

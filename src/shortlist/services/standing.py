@@ -31,9 +31,9 @@ from shortlist.domain.model import GateKind, Pin, RunStatus
 from shortlist.services import ratings
 from shortlist.services.branches import News
 from shortlist.services.journal import EventKind, append
+from shortlist.store.conditions import LIVE
 from shortlist.store.db import Tx
 from shortlist.store.schema import (
-    LIVE,
     GateDecision,
     ImageCandidate,
     PipelineRun,

@@ -19,8 +19,9 @@ from shortlist.services import branches, history
 from shortlist.services.acts import KillAct, KillBothAct, WalkAct
 from shortlist.services.history import Entry
 from shortlist.services.showing import Placed, Shown, placed
+from shortlist.store.conditions import LIVE
 from shortlist.store.db import Tx
-from shortlist.store.schema import LIVE, ImageCandidate, Kill, PipelineStep
+from shortlist.store.schema import ImageCandidate, Kill, PipelineStep
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ columns say who keeps them right.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import (
     JSON,
@@ -20,6 +19,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -34,24 +34,8 @@ from shortlist.domain.model import (
     Pin,
     RunStatus,
 )
+from shortlist.store.conditions import IN_FLIGHT, IN_SIGHT, OPEN, OPEN_FAILURE, UNBURIED
 from shortlist.store.types import PathText, UtcDateTime, enum_of
-
-OPEN_PARENT: Final = (
-    "candidate.status = 'active' AND candidate.rejected_ancestors = 0 AND candidate.advances "
-    "AND candidate.failures < 3 "
-    "AND candidate.child_limit > candidate.child_count + candidate.reserved"
-)
-"""The part of spec section 2 rule 1 that one row knows. The partial index below and the query of
-`services/selection.py` must use these very words, or the planner can't match them; SQLite turns
-`a + b < c` around before it looks, so the sum stands on the right."""
-
-LIVE: Final = "candidate.status = 'active' AND candidate.rejected_ancestors = 0"
-"""A candidate that may be shown, rated and counted as finished."""
-
-OPEN_FAILURE: Final = "job.status = 'failed' AND job.settled_at IS NULL"
-"""A failed job that no person has dealt with."""
-
-IN_FLIGHT: Final = "job.status IN ('pending', 'submitted', 'running')"
 
 
 class Base(DeclarativeBase):
@@ -176,9 +160,10 @@ class ImageCandidate(Base):
     `path` lists the ancestors, `/` for a base image and `/7/31/` for a child of 31, so that the
     branch below X is the range that begins with X's path, X's id and a slash.
     `rejected_ancestors` counts the rejected of them, so that undoing one kill of two leaves the
-    other's branch dead. `reserved` counts jobs in flight from this parent, `failures` those that
-    failed since the last retry. `child_limit` is N for this parent: 0 at the last step. `advances`
-    is the gate's word.
+    other's branch dead; no index knows it, so that a kill writes rows alone. `buried` takes the
+    dead out of the indexes later. `reserved` counts jobs in flight from this parent, `failures`
+    those that failed since the last retry. `child_limit` is N for this parent: 0 at the last step.
+    `advances` is the gate's word.
     """
 
     __tablename__ = "candidate"
@@ -187,14 +172,17 @@ class ImageCandidate(Base):
         CheckConstraint("reserved >= 0", name="reserved_natural"),
         CheckConstraint("rejected_ancestors >= 0", name="rejected_ancestors_natural"),
         CheckConstraint("stars BETWEEN 0 AND 5", name="stars_to_five"),
+        CheckConstraint(
+            "NOT buried OR rejected_ancestors > 0 OR status = 'rejected'", name="buried_dead"
+        ),
         # the next job: open parents of a column
         Index(
             "ix_candidate_open",
             "pipeline_run_id",
             "step_order",
             "id",
-            sqlite_where=text(OPEN_PARENT),
-            postgresql_where=text(OPEN_PARENT),
+            sqlite_where=text(OPEN),
+            postgresql_where=text(OPEN),
         ),
         # ranking of a step: top K, the deck's neighbours, finished leaves
         Index(
@@ -204,8 +192,15 @@ class ImageCandidate(Base):
             text("elo_score DESC"),
             text("vote_count DESC"),
             "id",
-            sqlite_where=text(LIVE),
-            postgresql_where=text(LIVE),
+            sqlite_where=text(IN_SIGHT),
+            postgresql_where=text(IN_SIGHT),
+        ),
+        # kills whose branch is still in sight of the indexes
+        Index(
+            "ix_candidate_unburied",
+            "id",
+            sqlite_where=text(UNBURIED),
+            postgresql_where=text(UNBURIED),
         ),
         # a branch: kill, undo, jobs below a candidate; siblings have equal paths
         Index(None, "path"),
@@ -221,6 +216,7 @@ class ImageCandidate(Base):
     path: Mapped[str] = mapped_column(PathText)
     status: Mapped[CandidateStatus] = mapped_column(enum_of(CandidateStatus))
     rejected_ancestors: Mapped[int]
+    buried: Mapped[bool] = mapped_column(server_default=false())
     elo_score: Mapped[float] = mapped_column(Float(53))
     vote_count: Mapped[int]
     child_count: Mapped[int]
