@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
+from sqlalchemy import select, text
 
 from judging import Studio
+from shortlist.store.conditions import IN_SIGHT
+from shortlist.store.schema import ImageCandidate
 
 Json = dict[str, Any]
 
@@ -194,6 +198,25 @@ def test_a_kill_walks_left_and_one_undo_takes_all_back(
     (undone,) = send(client, an_act("undo"))
     assert undone["undone"]["act_id"] == kill["id"]
     assert studio.states() == before
+
+
+def test_a_hub_buries_the_dead_after_a_kill_and_an_undo_brings_them_back(
+    client: httpx2.Client, studio: Studio
+) -> None:
+    line = studio.line()
+    send(client, an_act("kill", candidate=line[0]))
+    deadline = time.monotonic() + 60
+    while not in_sight(studio).isdisjoint(line):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    send(client, an_act("undo"))
+    assert in_sight(studio) >= {*line}
+
+
+def in_sight(studio: Studio) -> set[int]:
+    """The images that the indexes of the living hold."""
+    with studio.database.snapshot() as tx:
+        return set(tx.execute(select(ImageCandidate.id).where(text(IN_SIGHT))).scalars())
 
 
 def test_undo_shows_the_pair_again_and_redo_votes_again(

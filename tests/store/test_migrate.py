@@ -126,6 +126,31 @@ def test_what_an_image_was_born_with_moves_to_a_row_of_its_own(empty_database_ur
     assert (file.width, file.height, file.size_bytes, file.output_index) == (8, 9, 10, 0)
 
 
+A_FAMILY = (
+    "INSERT INTO candidate (id, pipeline_run_id, pipeline_step_id, step_order, parent_id, path, "
+    "status, rejected_ancestors, elo_score, vote_count, child_count, reserved, child_limit, "
+    "failures, advances) VALUES "
+    "(7, 1, 1, 1, NULL, '/', 'active', 0, 1000, 0, 1, 0, 2, 0, true), "
+    "(8, 1, 1, 1, 7, '/7/', 'rejected', 0, 1000, 0, 1, 0, 2, 0, true), "
+    "(9, 1, 1, 1, 8, '/7/8/', 'active', 1, 1000, 0, 0, 0, 2, 0, true)"
+)
+
+
+def test_who_was_dead_before_is_buried(empty_database_url: str) -> None:
+    migrate.upgrade(empty_database_url, revision="0007")
+    engine = create_engine(as_url(empty_database_url))
+    with engine.begin() as connection:
+        for statement in (*WITH_LONG_ROWS[:-1], A_FAMILY):
+            connection.execute(text(statement))
+    engine.dispose()
+    migrate.upgrade(empty_database_url)
+    database = Database.open(empty_database_url)
+    with database.snapshot() as tx:
+        buried = select(ImageCandidate.id).where(ImageCandidate.buried)
+        assert set(tx.execute(buried).scalars()) == {8, 9}
+    database.close()
+
+
 def test_a_run_from_before_gates_can_still_be_changed(opened: Database) -> None:
     with opened.transaction() as tx:
         runs.change(tx, 2, runs.Change(status=runs.RunStatus.ACTIVE, max_children=5), now=NOW)

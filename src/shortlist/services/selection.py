@@ -159,9 +159,8 @@ NEEDS: Final = text(
     """  # noqa: S608 the text is the schema's own constant
 )
 """A run without gates whose images wait for a held step gets no base image: they would never end.
-Live images are counted up to the largest target, so that a huge finished run costs no more
-than a small one. Jobs in flight of an ungated run are all on their way to its last step."""
-
+Live images are counted up to the largest target: a huge finished run costs no more than a small
+one. Jobs in flight of an ungated run are all on their way to its last step."""
 
 WAITING: Final = text(
     f"""
