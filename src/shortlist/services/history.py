@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Final, TypeAlias, get_args
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Row, bindparam, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, bindparam, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from shortlist.domain.model import ActKind
 from shortlist.errors import Conflict, NotFound
@@ -58,13 +59,14 @@ def once(
     `perform`) leaves nothing behind, once the transaction is rolled back.
     """
     _wait_turn(tx, person)
-    known = find(tx, person, act.id)
-    if known is not None:
+    row = {"person": person, "client_id": act.id, "kind": act.kind, "body": _body(act)}
+    new = _NEW_POSTGRESQL if tx.postgresql else _NEW_SQLITE
+    row_id = tx.execute(new, row | {"created_at": now, "answer": {}}).scalar_one_or_none()
+    if row_id is None:
+        known = get(tx, person, act.id)
         if known.act != act:
             raise Conflict("Another act was already sent under this id; send a new id.")
         return Done(known.answer, repeated=True)
-    row = {"person": person, "client_id": act.id, "kind": act.kind, "body": _body(act)}
-    row_id = tx.execute(_INSERT, row | {"created_at": now, "answer": {}}).scalar_one()
     outcome = perform(Doing(person, row_id, now))
     _finish(tx, row_id, answer=outcome.answer)
     for news in outcome.news:
@@ -134,7 +136,9 @@ def went_on(tx: Tx, openings: Sequence[Entry]) -> dict[str, list[Entry]]:
 
 
 _TURN = text("SELECT pg_advisory_xact_lock(7203, hashtext(:person))")
-_INSERT = insert(Log).returning(Log.id)
+# Gives no row where the client's id is known: a look beforehand would cost every act a statement.
+_NEW_SQLITE = sqlite.insert(Log).on_conflict_do_nothing().returning(Log.id)
+_NEW_POSTGRESQL = postgresql.insert(Log).on_conflict_do_nothing().returning(Log.id)
 _ENTRIES = select(
     Log.id,
     Log.person,
