@@ -102,8 +102,7 @@ def reject(tx: Tx, candidate_id: int, *, now: datetime) -> Rejected:
     tx.lock_tree()
     root = _turn(tx, candidate_id, to=CandidateStatus.REJECTED)
     bounds = _bounds(root.path, candidate_id)
-    branch = tx.execute(_ALIVE, bounds).scalar_one()
-    tx.execute(_SINK, bounds)
+    branch = _sink(tx, bounds)
     cancelled = _cancel(tx, root.run_id, bounds=bounds, now=now)
     data = {"root_id": candidate_id, "branch": branch, "status": CandidateStatus.REJECTED.value}
     told = News(EventKind.CANDIDATE_REJECTED, root.run_id, data)
@@ -143,6 +142,15 @@ def bury(tx: Tx, *, most: int) -> bool:
     return True
 
 
+def _sink(tx: Tx, bounds: dict[str, object]) -> int:
+    """Counts one more rejected ancestor everywhere below; how many lived there."""
+    if tx.postgresql:  # one walk through the branch where two take a fifth longer
+        return int(tx.execute(_SINK_AND_COUNT, bounds).scalar_one())
+    alive = int(tx.execute(_ALIVE, bounds).scalar_one())
+    tx.execute(_SINK, bounds)
+    return alive
+
+
 def _bounds(path: str, candidate_id: int) -> dict[str, object]:
     low, high = branch_range(path, candidate_id)
     return {"root": candidate_id, "low": low, "high": high}
@@ -164,8 +172,13 @@ def _turn(tx: Tx, candidate_id: int, *, to: CandidateStatus) -> _Root:
 
 _BELOW = "candidate.path >= :low AND candidate.path < :high"
 _ALIVE = text(f"SELECT count(*) FROM candidate WHERE {_BELOW} AND {LIVE}")  # noqa: S608
-_SINK = text(
-    f"UPDATE candidate SET rejected_ancestors = rejected_ancestors + 1 WHERE {_BELOW}"  # noqa: S608
+_SINKING = f"UPDATE candidate SET rejected_ancestors = rejected_ancestors + 1 WHERE {_BELOW}"  # noqa: S608
+_SINK = text(_SINKING)
+_SINK_AND_COUNT = text(
+    f"""
+    WITH sunk AS ({_SINKING} RETURNING status, rejected_ancestors)
+    SELECT count(*) FROM sunk WHERE status = 'active' AND rejected_ancestors = 1
+    """  # noqa: S608
 )
 _LIFT = text(
     f"""

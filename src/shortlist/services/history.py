@@ -8,7 +8,7 @@ it gets the stored answer. What an act does, and its inverse, live with the kind
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, TypeAlias, get_args
@@ -197,9 +197,7 @@ def _finish(tx: Tx, row_id: int, *, answer: Answer) -> None:
 
 
 def _body(act: Act) -> dict[str, object]:
-    content = asdict(act)
-    del content["id"]
-    return content
+    return {field.name: getattr(act, field.name) for field in fields(act) if field.name != "id"}
 
 
 def _first(entries: Sequence[Entry]) -> Entry | None:

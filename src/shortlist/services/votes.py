@@ -9,7 +9,7 @@ marked, and moves no rating. A pair seen once more (`repeats.py`) is in the log 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -347,6 +347,6 @@ def _ids(images: Sequence[Standing]) -> list[int]:
 
 def _rated(label: str, run_id: int, after: Mapping[int, _After]) -> Outcome:
     ratings = {id: state.elo for id, state in after.items()}
-    told = {str(id): asdict(state) for id, state in after.items()}
+    told = {str(id): {"elo": state.elo, "votes": state.votes} for id, state in after.items()}
     news = News(EventKind.RATED, run_id, {"ratings": told})
     return Outcome(Answer(label, run_id=run_id, ratings=ratings), news=[news])

@@ -290,7 +290,7 @@ def _sqlite_writer(url: URL) -> Engine:
             "foreign_keys = ON",
             "mmap_size = 0",
             "cache_size = -65536",
-            "wal_autocheckpoint = 4000",
+            "wal_autocheckpoint = 16000",  # for a rush; else the log is emptied while nobody writes
         ),
     )
 

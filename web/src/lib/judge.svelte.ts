@@ -38,8 +38,7 @@ export class Judge {
   readonly outbox: Outbox;
   #redoable: string[] = [];
   #stint = new Stint();
-  /** How often something was undone or redone here. */
-  #turns = 0;
+  #undos = 0;
   #answered = new Set<(act: Act, result: ActResult) => void>();
   #turned = new Set<(entry: Entry, undone: boolean) => void>();
   #elsewhere = new Set<(act: Act) => void>();
@@ -105,7 +104,7 @@ export class Judge {
       if (due) this.#suggest(words.vote.rest(due.minutes, due.acts));
       this.#put({ id: whole.id, kind: act.kind, label, word: label, ...shown, pair, killed: killedBy(whole), state: "waiting", note: "" });
     }
-    else if (act.kind === "undo" || act.kind === "redo") this.#turns += 1;
+    else if (act.kind === "undo") this.#undos += 1;
     this.told(whole);
     void this.outbox.add(whole, label);
     return whole.id;
@@ -168,29 +167,14 @@ export class Judge {
   }
 
   /**
-   * Which of these images are rejected, with or without their branch; none while the hub is away. An
-   * answer that an undo has overtaken counts as none: it may tell of what was just taken back.
+   * Which of these images are rejected, with or without their branch; none while the hub is away, and
+   * none where an undo has overtaken the question: the answer may tell of what was just taken back.
    */
   async rejectedOf(ids: readonly number[]): Promise<Set<number>> {
-    if (ids.length === 0) return new Set();
-    for (;;) {
-      await this.#turnsSettled();
-      const turns = this.#turns;
-      const cards = await api.cards([...new Set(ids)]).catch(() => []);
-      if (turns === this.#turns) return new Set(cards.flatMap((card) => (card.dead || card.status === "rejected" ? [card.id] : [])));
-    }
-  }
-
-  /** Until no undo or redo is on its way to the hub. */
-  async #turnsSettled(): Promise<void> {
-    while (this.outbox.waiting.some(({ act }) => act.kind === "undo" || act.kind === "redo")) {
-      await new Promise<void>((resolve) => {
-        const stop = this.onAnswer(() => {
-          stop();
-          resolve();
-        });
-      });
-    }
+    const undos = this.#undos;
+    const cards = ids.length > 0 ? await api.cards([...new Set(ids)]).catch(() => []) : [];
+    const overtaken = undos !== this.#undos || this.outbox.waiting.some(({ act }) => act.kind === "undo");
+    return new Set(overtaken ? [] : cards.flatMap((card) => (card.dead || card.status === "rejected" ? [card.id] : [])));
   }
 
   #settle(act: Act, result: ActResult): void {

@@ -72,7 +72,7 @@ export class Voting {
       live.on("rated", ({ act, pairs }) => this.judge.isForeign(act) && this.#withdraw(pairs)),
       live.on("candidate_made", () => this.#made()),
       live.on("candidate_rejected", () => void this.sift(true)),
-      live.on("candidate_restored", () => this.deck.renew(3)),
+      live.on("candidate_restored", () => void this.sift()),
       live.on("settled", (line) => this.deck.settled(line)),
       live.on("resync", () => this.deck.renew(1)),
       every(LOOK, () => this.#made()),
