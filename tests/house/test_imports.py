@@ -10,7 +10,8 @@ from pathlib import Path
 from house.tree import ROOT, each, modules, room
 
 # The process that decodes images starts with a few names of the environment, and no secret.
-ENVIRONMENT_READERS = {"settings.py", "images/renderer.py"}
+# The package itself reads nothing there, but tells numpy's library how many threads to begin.
+ENVIRONMENT_READERS = {"settings.py", "images/renderer.py", "__init__.py"}
 VAGUE = {"utils", "util", "helpers", "common", "base", "manager", "misc"}
 
 
