@@ -118,7 +118,9 @@ test("an answer about rejected images that an undo has overtaken counts for noth
   expect(await before).toEqual(new Set([9]));
   const overtaken = judge.rejectedOf([9]);
   judge.undoAct(kill);
+  const behind = judge.rejectedOf([9]);
   await settle();
   answer([rejected]);
   expect(await overtaken).toEqual(new Set());
+  expect(await behind).toEqual(new Set());
 });

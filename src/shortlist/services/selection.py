@@ -105,7 +105,7 @@ _OPEN_PARENTS: Final = f"""
       best.priority, best.step_order,
       EXISTS (
         SELECT 1 FROM pipeline_run AS other
-        WHERE other.status = 'active' AND other.policy <> 'right_to_left')
+        WHERE other.status = 'active' AND other.policy <> 'right_to_left') AS shared
     FROM best CROSS JOIN run CROSS JOIN candidate {{hint}}
     WHERE run.priority = best.priority AND run.step_order = best.step_order
       AND candidate.pipeline_run_id = run.id AND candidate.step_order = best.step_order
@@ -277,7 +277,7 @@ def _literal(tx: Tx, *, seed: int, closed: Places) -> tuple[Choice | None, bool]
     statement = _STATEMENTS[tx.postgresql, bool(closed)]
     rows = tx.execute(statement, {"closed": list(closed)} if closed else None).all()
     if rows:
-        return _drawn(rows, seed=seed), not rows[0][5]
+        return _drawn(rows, seed=seed), not rows[0].shared
     levels = [_Level(*row) for row in tx.execute(LEVELS)]
     literal = [level for level in levels if level.literal]
     for _, priority, target_leaves, base_count in literal:
@@ -290,7 +290,7 @@ def _literal(tx: Tx, *, seed: int, closed: Places) -> tuple[Choice | None, bool]
 
 def _drawn(rows: Sequence[Row[*tuple[Any, ...]]], *, seed: int) -> Choice:
     parents = sorted([Parent(id, elo) for id, elo, *_ in rows])  # sooner than a database sorts them
-    reason = raffle(parents, priority=rows[0][3], step_order=rows[0][4], seed=seed)
+    reason = raffle(parents, priority=rows[0].priority, step_order=rows[0].step_order, seed=seed)
     run_id = next(run_id for id, _, run_id, *_ in rows if id == reason.parent_id)
     return Choice(run_id, reason)
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 IN_SIGHT: Final = "candidate.status = 'active' AND NOT candidate.buried"
+"""What the ranking's index holds: the living, and the dead that are still to be buried."""
+
 _HAS_PLACES = (
     "candidate.advances AND candidate.failures < 3 "
     "AND candidate.child_limit > candidate.child_count + candidate.reserved"
 )
 OPEN: Final = f"{IN_SIGHT} AND {_HAS_PLACES}"
+"""The same for the index of open parents."""
 
 LIVE: Final = f"{IN_SIGHT} AND candidate.rejected_ancestors = 0"
 """A candidate that may be shown, rated and counted as finished."""

@@ -7,8 +7,8 @@ each is a part of the transaction that fails alone, and none is answered before 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from concurrent.futures import Future, InvalidStateError
+from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -115,5 +115,5 @@ class _Part(Generic[T]):
 
     def fail(self, error: BaseException) -> None:
         """Tells that nothing of it stands, whatever it has done."""
-        if not self.answer.cancelled():
+        with suppress(InvalidStateError):  # whoever asked has gone
             self.answer.set_exception(error)

@@ -168,13 +168,13 @@ export class Judge {
 
   /**
    * Which of these images are rejected, with or without their branch; none while the hub is away, and
-   * none where an undo has overtaken the question: the answer may tell of what was just taken back.
+   * none where an undo is on its way or sets out: the answer may tell of what was just taken back.
    */
   async rejectedOf(ids: readonly number[]): Promise<Set<number>> {
     const undos = this.#undos;
-    const cards = ids.length > 0 ? await api.cards([...new Set(ids)]).catch(() => []) : [];
-    const overtaken = undos !== this.#undos || this.outbox.waiting.some(({ act }) => act.kind === "undo");
-    return new Set(overtaken ? [] : cards.flatMap((card) => (card.dead || card.status === "rejected" ? [card.id] : [])));
+    if (ids.length === 0 || this.outbox.waiting.some(({ act }) => act.kind === "undo")) return new Set();
+    const cards = await api.cards([...new Set(ids)]).catch(() => []);
+    return new Set(undos === this.#undos ? cards.flatMap((card) => (card.dead || card.status === "rejected" ? [card.id] : [])) : []);
   }
 
   #settle(act: Act, result: ActResult): void {
